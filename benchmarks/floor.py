@@ -1,0 +1,68 @@
+"""The least that a Python client can do: an asyncio Protocol and httptools, nothing above them.
+
+It knows no timeouts, errors, redirects or authentication: what a client is slower than this, it
+spends on being a client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import httptools
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection, one request at a time."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._loop = asyncio.get_running_loop()
+        self._body = bytearray()
+        self._answer: asyncio.Future[bytearray] | None = None
+
+    @classmethod
+    async def open(cls, url: str) -> Connection:
+        parts = urlsplit(url)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(cls, parts.hostname or "", parts.port or 80)
+        return connection
+
+    async def fetch(self, request: bytes) -> bytearray:
+        """The body of the answer, which is not kept here."""
+        answer: asyncio.Future[bytearray] = self._loop.create_future()
+        self._answer = answer
+        self._body = bytearray()
+        self.transport.write(request)
+        try:
+            return await answer
+        finally:
+            self._answer = None
+            self._body = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None:
+            self._answer.set_exception(exc or ConnectionError("the server closed the connection"))
+
+    def on_body(self, piece: bytes) -> None:
+        self._body += piece
+
+    def on_message_complete(self) -> None:
+        assert self._answer is not None
+        if (status := self._parser.get_status_code()) == 200:
+            self._answer.set_result(self._body)
+        else:
+            self._answer.set_exception(ValueError(f"the server answered {status}"))
+
+
+def request(url: str, path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n\r\n".encode()

@@ -1,0 +1,163 @@
+"""Starts the canned server in its own process: nginx where it is installed, else our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, Answer
+
+KINDS = ("auto", "nginx", "asyncio")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class CannedServer:
+    kind: str
+    port: int
+    cpu: int | None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cpus(self, in_turns: bool) -> set[int]:
+        """Those for a client: the server's own, or all the others; empty for any."""
+        if self.cpu is None:
+            return set()
+        return {self.cpu} if in_turns else os.sched_getaffinity(0) - {self.cpu}
+
+
+@contextmanager
+def canned_server(kind: str = "auto") -> Iterator[CannedServer]:
+    if kind == "auto":
+        kind = "nginx" if _nginx() else "asyncio"
+    start = {"nginx": nginx_server, "asyncio": asyncio_server}[kind]
+    with start() as (process, port):
+        yield CannedServer(kind, port, _pin(process.pid))
+
+
+def _pin(pid: int) -> int | None:
+    """Gives a process a CPU to stay on, where there are several and the system lets us choose."""
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        return None
+    cpu = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(pid, {cpu})
+    return cpu
+
+
+Started = tuple[subprocess.Popen[Any], int]
+"""A server's process and its port."""
+
+
+@contextmanager
+def asyncio_server() -> Iterator[Started]:
+    command = [sys.executable, "-m", "benchmarks.asyncio_server"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            port = process.stdout.readline()
+            if not port:
+                raise RuntimeError("the asyncio server did not start")
+            yield process, int(port)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def nginx_server() -> Iterator[Started]:
+    program = _nginx()
+    if program is None:
+        raise RuntimeError("nginx is not installed; use --server asyncio")
+    with tempfile.TemporaryDirectory(prefix="corduroy-bench-") as name:
+        folder, port = Path(name), _free_port()
+        config, log = folder / "nginx.conf", folder / "error.log"
+        config.write_text(nginx_config(folder, port))
+        command = [program, "-p", name, "-c", str(config)]
+        with log.open("wb") as stderr, subprocess.Popen(command, stderr=stderr) as process:
+            try:
+                _wait_for(process, port, log)
+                yield process, port
+            finally:
+                process.terminate()
+
+
+def nginx_config(folder: Path, port: int) -> str:
+    """One process in the foreground, which writes nowhere but into `folder`.
+
+    It calls itself nginx in the Server header: that can only be changed with a further module.
+    """
+    temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    headers = "".join(f"    add_header {name} '{value}';\n" for name, value in HEADERS.items())
+    locations = "".join(_location(folder, number, each) for number, each in enumerate(ANSWERS))
+    return (
+        "daemon off;\nmaster_process off;\n"
+        f"pid {folder}/nginx.pid;\nerror_log stderr;\n"
+        "events { worker_connections 1024; }\n"
+        "http {\n"
+        + "".join(f"  {each}_temp_path {folder}/{each};\n" for each in temporary)
+        + "  access_log off;\n  server_tokens off;\n  etag off;\n  if_modified_since off;\n"
+        "  keepalive_requests 2000000000;\n  keepalive_timeout 1h;\n"
+        f"  default_type {CONTENT_TYPE};\n"
+        "  server {\n"
+        f"    listen 127.0.0.1:{port};\n{headers}{locations}"
+        f"    location / {{ return 404 {_quoted(MISSING)}; }}\n"
+        "  }\n}\n"
+    )
+
+
+def _location(folder: Path, number: int, answer: Answer) -> str:
+    if not answer.chunked:
+        text = _quoted(b"".join(answer.body()))
+        return f"    location = {answer.path} {{ return 200 {text}; }}\n"
+    body = folder / f"body-{number}"
+    with body.open("wb") as file:
+        file.writelines(answer.body())
+    # ssi is there for one thing: with it, nginx does not know the length and sends chunks.
+    # A file is not for POST: error_page turns that into GET.
+    return (
+        f"    location = {answer.path} {{\n"
+        f"      alias {body}; ssi on; ssi_types {CONTENT_TYPE};\n"
+        f"      error_page 405 =200 {answer.path};\n"
+        "    }\n"
+    )
+
+
+def _quoted(text: bytes) -> str:
+    """A string of nginx's. It has no way to write a dollar sign."""
+    assert b"$" not in text
+    return "'" + text.decode().replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _nginx() -> str | None:
+    # Debian keeps it where only root's PATH leads.
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 10
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"nginx did not start (--server asyncio does without):\n{log.read_text()}")

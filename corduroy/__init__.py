@@ -1,0 +1,58 @@
+"""corduroy: CouchDB for Tornado and asyncio, in three calling styles."""
+
+from . import defaults
+from .conflicts import ConflictResolution
+from .couch import Couch
+from .database import Database
+from .documents import Document
+from .errors import (
+    BadRequest,
+    Conflict,
+    ConnectionFailed,
+    ExpectationFailed,
+    Forbidden,
+    Gone,
+    HTTPError,
+    NotAcceptable,
+    NotFound,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    RequestTimeout,
+    ServerError,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from .relax import relax
+from .status import Status
+from .views import Row, ViewResult
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "ConflictResolution",
+    "ConnectionFailed",
+    "Couch",
+    "Database",
+    "Document",
+    "ExpectationFailed",
+    "Forbidden",
+    "Gone",
+    "HTTPError",
+    "NotAcceptable",
+    "NotFound",
+    "PreconditionFailed",
+    "RangeNotSatisfiable",
+    "RequestTimeout",
+    "Row",
+    "ServerError",
+    "Status",
+    "TooLarge",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnsupportedMediaType",
+    "ViewResult",
+    "defaults",
+    "relax",
+]

@@ -1,0 +1,112 @@
+"""The words in which every operation asks: a request, a request for JSON, a document's path."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from .transport.encoding import encode_json, query_string, quote_segment
+from .transport.session import Answer, Request
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def ask(
+    method: str,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    json: Any = None,
+    name: str = "body",
+    **options: Any,
+) -> Answer:
+    """Send a request and wait for its answer.
+
+    Args:
+        method (str): the HTTP method.
+        path (str): the encoded path below the server's root.
+        query (dict of str to str): the query's parameters, not yet encoded.
+        json: a value to send as JSON; None: no body.
+        name (str): what errors call that value: the argument that it came as.
+        **options: more arguments of `Request`.
+
+    Returns:
+        Answer: the answer.
+    """
+    if query:
+        path += query_string(query)
+    if json is not None:
+        options["body"] = encode_json(json, name)
+        options["headers"] = {**JSON, **options["headers"]} if "headers" in options else JSON
+    return await Request(method, path, **options)
+
+
+async def ask_json(
+    method: str,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    accept: Container[int] = (),
+    **options: Any,
+) -> Any:
+    """Send a request and decode its answer; arguments as of `ask`."""
+    return (await ask(method, path, query, accept=accept, **options)).json()
+
+
+def doc_path(id: str, name: str = "id") -> str:
+    """The path of a document below its database, with its slash.
+
+    Args:
+        id (str): the document's id; ``_design/…`` and ``_local/…`` are CouchDB's own.
+        name (str): the argument's name, for errors.
+
+    Returns:
+        str: the encoded path.
+
+    Raises:
+        TypeError: it is no str.
+        ValueError: it is empty, or starts with ``_`` and is none of CouchDB's own.
+    """
+    if isinstance(id, str) and id.startswith("_"):
+        kind, _, rest = id.partition("/")
+        if kind not in ("_design", "_local") or not rest:
+            raise ValueError(
+                f"{name} {id!r:.80}: ids that start with '_' are CouchDB's own: "
+                "'_design/…' and '_local/…'"
+            )
+        return f"/{kind}/{quote_segment(rest, name)}"
+    return "/" + quote_segment(id, name)
+
+
+async def current_rev(path: str, id: str) -> str | None:
+    """The revision that a document has now; None where there is none.
+
+    Endpoint: ``HEAD /{db}/{docid}``.
+    """
+    answer = await ask("HEAD", path + doc_path(id), accept=(404,))
+    return None if answer.code == 404 else revision_of(answer)
+
+
+def revision_of(answer: Answer) -> str:
+    """The revision in an answer's ``ETag``."""
+    return (answer.header("etag") or "").removeprefix("W/").strip('"')
+
+
+def id_and_rev(doc: Any, name: str = "doc") -> tuple[str, str | None]:
+    """The id and revision that somebody means by a document, or by an id.
+
+    Args:
+        doc (dict | str): the document or the id.
+        name (str): the argument's name, for errors.
+
+    Returns:
+        (str, str | None): the id, and the document's ``_rev`` if it has one.
+
+    Raises:
+        ValueError: it is a document without ``_id``.
+    """
+    if not isinstance(doc, Mapping):
+        return doc, None
+    if "_id" not in doc:
+        raise ValueError(f"{name} has no '_id'")
+    return doc["_id"], doc.get("_rev")

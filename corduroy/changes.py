@@ -1,0 +1,38 @@
+"""What has changed in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import defaults
+from .asking import ask_json
+from .options import CHANGES, check_keys, encode_options
+
+
+async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """List what has changed; arguments and result as of `Database.changes`."""
+    options = dict(options)
+    feed = options.pop("feed", "normal")
+    if feed not in ("normal", "longpoll"):
+        raise ValueError(f"feed must be 'normal' or 'longpoll', not {feed!r:.80}")
+    timeout, doc_ids = options.pop("timeout", None), options.pop("doc_ids", None)
+    selector, params = options.pop("selector", None), options.pop("query_params", None) or {}
+    query = {**encode_options(options, CHANGES, "changes"), **params}
+    waits: dict[str, Any] = {}
+    if feed == "longpoll":
+        query["feed"] = feed
+        if timeout is not None:
+            query["timeout"] = str(int(timeout * 1000))
+            waits["timeout"] = timeout + defaults.request_timeout
+    if doc_ids is not None:
+        body, query["filter"] = {"doc_ids": check_keys(doc_ids, "doc_ids")}, "_doc_ids"
+    elif selector is not None:
+        body, query["filter"] = {"selector": selector}, "_selector"
+    else:
+        return dict(await ask_json("GET", f"{db}/_changes", query, **waits))
+    return dict(
+        await ask_json(
+            "POST", f"{db}/_changes", query, json=body, name="filter", safe=True, **waits
+        )
+    )

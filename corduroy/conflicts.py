@@ -1,0 +1,226 @@
+"""ConflictResolution: what became of documents that were saved, and what to do about conflicts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, Generic
+
+from . import defaults
+from .asking import JSON, ask_json
+from .content import inlined
+from .errors import Conflict, error_from_item
+from .styles import S, Styled, operation
+from .transport.encoding import encode_json
+from .transport.session import Request, Session
+
+Merge = Callable[[Any, Any], Any]
+
+
+class ConflictResolution(Conflict, Styled[S], Generic[S]):
+    """What became of the documents of one save.
+
+    Saving one document that is in conflict raises it; a save that went well, or a save of many
+    documents, returns it.
+
+    Attributes:
+        pending (dict): what was not saved, by id: ``{"doc": the local document, "error": "conflict" or
+            another of the server's words, "reason": its sentence, "server_doc": the document that the
+            server has (`Document`; with ``_deleted`` where it is deleted; None for other errors)}``.
+        resolved (dict): what was saved, by id: the documents, with their new ``_rev``.
+    """
+
+    def __init__(self, session: Session, style: S, path: str) -> None:
+        super().__init__(None, "conflict", "the server has a newer revision")
+        self._session = session
+        self._style = style
+        self._path = path
+        self.pending: dict[str, dict[str, Any]] = {}
+        self.resolved: dict[str, Any] = {}
+
+    @operation
+    async def overwrite(self) -> ConflictResolution[S]:
+        """Save the local documents over those that the server has.
+
+        Only conflicts are overwritten: what a validation function refused stays pending.
+
+        Returns:
+            ConflictResolution: this one.
+
+        Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``.
+        """
+        await self._settle(_local)
+        return self
+
+    @operation
+    async def resolve(self, merge: Merge) -> ConflictResolution[S]:
+        """Merge the local documents with those that the server has, and save what comes out.
+
+        If the server has changed again meanwhile, the merge is asked again, with its new document;
+        until nothing moves any more.
+
+        Args:
+            merge: called as ``merge(local, server)`` for each conflict, with copies of both; returns
+                the document to save, or None to leave it pending.
+
+        Returns:
+            ConflictResolution: this one.
+
+        Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``.
+        """
+        if not callable(merge):
+            raise TypeError(f"merge must be callable, not {merge!r:.80}")
+        await self._settle(merge)
+        return self
+
+    def __repr__(self) -> str:
+        if self.pending:
+            return f"<Conflict: {', '.join(self.pending)}>"
+        count = len(self.resolved)
+        return f"<Success: {count} doc{'s' if count != 1 else ''} updated>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        revive, (kind, args, state) = super().__reduce__()
+        return revive, (kind, args, {**state, "_session": None})
+
+    # -- for those who save -------------------------------------------------------------------
+
+    def _note(self, doc: Any, result: Mapping[str, Any]) -> None:
+        """Take down what the server said of one document."""
+        if "error" in result:
+            self.pending[result["id"]] = {
+                "doc": doc,
+                "error": result["error"],
+                "reason": result.get("reason", ""),
+                "server_doc": None,
+            }
+        else:
+            self.pending.pop(result["id"], None)
+            self.resolved[result["id"]] = doc
+
+    async def _look_up(self) -> None:
+        """Fetch what the server has of the documents in conflict."""
+        ids = [id for id, entry in self.pending.items() if entry["error"] == "conflict"]
+        if not ids:
+            return
+        found = await ask_json(
+            "POST",
+            f"{self._path}/_all_docs",
+            {"include_docs": "true"},
+            json={"keys": ids},
+            safe=True,
+        )
+        for id, row in zip(ids, found["rows"], strict=True):
+            self.pending[id]["server_doc"] = _server_doc(id, row)
+
+    async def _settle(self, merge: Merge) -> None:
+        if self._session is None:
+            raise RuntimeError(
+                "this ConflictResolution was unpickled: it knows no database any more"
+            )
+        stuck: set[str] = set()
+        while True:
+            merged: dict[str, dict[str, Any]] = {}
+            for id, entry in self.pending.items():
+                server = entry["server_doc"]
+                if entry["error"] != "conflict" or server is None or id in stuck:
+                    continue
+                chosen = merge(_copied(entry["doc"]), copy.deepcopy(server))
+                if chosen is not None:
+                    if not isinstance(chosen, Mapping):
+                        raise TypeError(f"merge must return a dict or None, not {chosen!r:.80}")
+                    merged[id] = {**chosen, "_id": id, "_rev": server["_rev"]}
+                    if server.get("_deleted") and "_deleted" not in chosen:
+                        merged[id].pop("_deleted", None)
+            if not merged:
+                return
+            await self._save(merged)
+            tried = {id: doc["_rev"] for id, doc in merged.items() if id in self.pending}
+            await self._look_up()
+            for id, rev in tried.items():
+                # Nobody else has moved: trying again would change nothing.
+                if (self.pending[id]["server_doc"] or {}).get("_rev") == rev:
+                    stuck.add(id)
+
+    async def _save(self, merged: Mapping[str, dict[str, Any]]) -> None:
+        written = [inlined(doc, "merge's result") for doc in merged.values()]
+        bodies = [encode_json(content, "merge's result") for content, _ in written]
+        stubs = dict(zip(merged, (stubs for _, stubs in written), strict=True))
+        for _, request in bulk_requests(self._path, bodies):
+            for result in (await request).json():
+                id = result["id"]
+                doc = self.pending[id]["doc"]
+                if "error" not in result:
+                    replace(doc, {**merged[id], "_rev": result["rev"]}, stubs[id])
+                self._note(doc, result)
+
+    def _failure(self) -> Exception:
+        """What a single document that is pending is raised as."""
+        (entry,) = self.pending.values()
+        if entry["error"] == "conflict":
+            self.reason = entry["reason"] or self.reason
+            return self
+        return error_from_item(entry)
+
+
+def _local(local: Any, _server: Any) -> Any:
+    return local
+
+
+def _server_doc(id: str, row: Mapping[str, Any]) -> Any:
+    """The server's side of a conflict, from a row of ``_all_docs``."""
+    doc = row.get("doc")
+    if doc is not None:
+        return defaults.document(doc)
+    if row.get("value"):
+        return defaults.document({"_id": id, "_rev": row["value"]["rev"], "_deleted": True})
+    return None
+
+
+def _copied(doc: Any) -> Any:
+    """A copy that a merge may do with as it likes; files to be attached are the same."""
+    new = dict(doc) if not isinstance(doc, dict) else doc.copy()
+    for key, value in new.items():
+        if key == "_attachments":
+            new[key] = {name: copy.copy(attachment) for name, attachment in value.items()}
+        else:
+            new[key] = copy.deepcopy(value)
+    return new
+
+
+def replace(doc: Any, content: Mapping[str, Any], stubs: Mapping[str, Any]) -> None:
+    """Make a caller's document hold what was saved, if it can be changed at all."""
+    if isinstance(doc, MutableMapping):
+        doc.clear()
+        doc.update(content)
+        if stubs:
+            doc["_attachments"] = {**content["_attachments"], **stubs}
+
+
+def bulk_requests(
+    path: str, bodies: list[bytes], fields: Mapping[str, Any] | None = None
+) -> Iterator[tuple[slice, Request]]:
+    """Requests of bounded size that save many documents.
+
+    Args:
+        path (str): the database's path.
+        bodies (list of bytes): the documents, encoded, in order.
+        fields (dict): what else ``_bulk_docs`` is told.
+
+    Yields:
+        (slice, Request): which documents, and the request that saves them.
+    """
+    start = 0
+    while start < len(bodies):
+        end, size = start, 0
+        while end < len(bodies) and end - start < defaults.bulk_count:
+            size += len(bodies[end])
+            if size > defaults.bulk_bytes and end > start:
+                break
+            end += 1
+        more = encode_json(dict(fields or {}), "options")[1:-1]
+        body = b'{"docs":[%b]%b%b}' % (b",".join(bodies[start:end]), b"," if more else b"", more)
+        yield slice(start, end), Request("POST", f"{path}/_bulk_docs", body=body, headers=JSON)
+        start = end

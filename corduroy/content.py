@@ -1,0 +1,154 @@
+"""Content to be attached: in whatever form it comes, as a body to send or as base64 in a document."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import mimetypes
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .transport.connection import Producer
+
+_PIECE = 64 * 1024
+
+
+def content_type_of(filename: str) -> str:
+    """The content type that a name suggests; a neutral one where it suggests none."""
+    return mimetypes.guess_type(filename)[0] or "application/octet-stream"
+
+
+def outgoing(content: Any) -> tuple[bytes | Producer, int | None]:
+    """The body that sends some content.
+
+    Args:
+        content: bytes or str at hand; a path or an open file; an iterable or async iterable of bytes.
+
+    Returns:
+        (bytes or producer, int | None): the body, and its length where it is known.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(content, str):
+        content = content.encode()
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content), len(content)
+    if isinstance(content, Path):
+        path = content
+        return _from_path(path), path.stat().st_size
+    if callable(getattr(content, "read", None)):
+        return _from_file(content), _length(content)
+    if isinstance(content, AsyncIterable):
+        return _from_async(content), None
+    if isinstance(content, Iterable) and not isinstance(content, Mapping):
+        return _from_iterable(content), None
+    raise TypeError(
+        "content must be bytes, str, a file object, a Path, or an iterable of bytes, "
+        f"not a {type(content).__name__}"
+    )
+
+
+def _length(file: Any) -> int | None:
+    """How many bytes are left in an open file; None where nobody knows."""
+    try:
+        here = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(here)
+    except (AttributeError, OSError, ValueError):
+        return None
+    return None if isinstance(file.read(0), str) else int(end - here)
+
+
+def _from_path(path: Path) -> Producer:
+    async def produce(write: Any) -> None:
+        with path.open("rb") as file:
+            await _from_file(file)(write)
+
+    return produce
+
+
+def _from_file(file: Any) -> Producer:
+    async def produce(write: Any) -> None:
+        while piece := file.read(_PIECE):
+            await write(_checked(piece))
+
+    return produce
+
+
+def _from_iterable(pieces: Iterable[Any]) -> Producer:
+    async def produce(write: Any) -> None:
+        for piece in pieces:
+            await write(_checked(piece))
+
+    return produce
+
+
+def _from_async(pieces: AsyncIterable[Any]) -> Producer:
+    async def produce(write: Any) -> None:
+        async for piece in pieces:
+            await write(_checked(piece))
+
+    return produce
+
+
+def _checked(piece: Any) -> bytes:
+    if isinstance(piece, str):
+        return piece.encode()
+    if isinstance(piece, bytes | bytearray | memoryview):
+        return bytes(piece)
+    raise TypeError(f"content must give bytes, not {piece!r:.80}")
+
+
+def inlined(doc: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """A document whose new attachments are in its JSON, as base64.
+
+    An attachment is new if it is bytes or an open file, or a dict with one of these as its ``data``
+    (a str there is base64 already, as CouchDB has it). Files are read, and put back where they were.
+
+    Args:
+        doc (dict): the document; it is not changed.
+        name (str): the argument's name, for errors.
+
+    Returns:
+        (dict, dict): the document to encode; and what to replace the new attachments by once it is
+        saved, by name.
+    """
+    attachments = doc.get("_attachments")
+    if not isinstance(attachments, Mapping):
+        return doc, {}
+    written, stubs = dict(attachments), {}
+    for filename, attachment in attachments.items():
+        data, kind = attachment, None
+        if isinstance(attachment, Mapping):
+            data, kind = attachment.get("data"), attachment.get("content_type")
+        if data is None or isinstance(data, str | Mapping):
+            continue
+        content = _read(data, f"{name}['_attachments'][{filename!r}]")
+        kind = kind or content_type_of(filename)
+        written[filename] = {"content_type": kind, "data": base64.b64encode(content).decode()}
+        digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+        stubs[filename] = {
+            "stub": True,
+            "content_type": kind,
+            "length": len(content),
+            "digest": f"md5-{digest}",
+        }
+    return ({**doc, "_attachments": written}, stubs) if stubs else (doc, {})
+
+
+def _read(data: Any, name: str) -> bytes:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if isinstance(data, Path):
+        return data.read_bytes()
+    if not callable(getattr(data, "read", None)):
+        raise TypeError(f"{name} must be bytes, a Path or a file object, not {data!r:.80}")
+    seekable = callable(getattr(data, "seekable", None)) and data.seekable()
+    here = data.tell() if seekable else 0
+    content = data.read()
+    if seekable:
+        data.seek(here)
+    return content.encode() if isinstance(content, str) else bytes(content)

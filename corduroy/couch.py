@@ -1,0 +1,412 @@
+"""Couch: one CouchDB server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Self, TypeVar, Unpack, overload
+
+from .asking import ask, ask_json
+from .database import Database, database_of
+from .errors import HTTPError, PreconditionFailed
+from .node import configure, statistics
+from .options import DATABASES, encode_options
+from .replication import replicate
+from .server import Server, ServerOptions, connect, database_path
+from .styles import Auto, S, Style, Styled, check_style, in_place, operation
+from .transport.auth import Auth
+
+S2 = TypeVar("S2", bound=Style)
+
+
+class Couch(Styled[S]):
+    """A CouchDB server. Making one sends nothing.
+
+    Args:
+        url (str): ``http://`` or ``https://``, host, port, perhaps a path; credentials in it are
+            percent-decoded, and never shown again. None: ``COUCHDB_URL`` in the environment, or else
+            what `defaults` say.
+        auth: ``(user, password)``, or an object that authenticates.
+        full_commit (bool): False asks the server not to wait for its disk.
+        style (str): ``"auto"``, ``"blocking"`` or ``"future"``; see the guide's "Calling styles".
+        user, password (str): another way to say ``auth``.
+        port (int): goes before the url's.
+        cookie (str): a ``Cookie`` header to send.
+        headers (dict of str to str): headers to send with every request.
+        timeout (float): seconds for a whole exchange; 0: no limit; None: the default.
+        verify (bool): False accepts any TLS certificate.
+        ca_certs (str | Path): a file of certificates to trust instead of the system's.
+        ssl_context (ssl.SSLContext): instead of both.
+        http_client: an `AsyncHTTPClient`, or a class of them, to use instead of corduroy's own.
+
+    Raises:
+        ValueError, TypeError: an argument makes no sense; it is named.
+    """
+
+    @overload
+    def __init__(
+        self: Couch[Auto],
+        url: str | None = None,
+        auth: Auth | tuple[str, str] | None = None,
+        full_commit: bool = True,
+        **options: Unpack[ServerOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Couch[S2],
+        url: str | None = None,
+        auth: Auth | tuple[str, str] | None = None,
+        full_commit: bool = True,
+        *,
+        style: S2,
+        **options: Unpack[ServerOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        url: str | None = None,
+        auth: Auth | tuple[str, str] | None = None,
+        full_commit: bool = True,
+        *,
+        style: Any = "auto",
+        **options: Unpack[ServerOptions],
+    ) -> None:
+        self._set_up(connect(url, auth, full_commit=full_commit, **options), style)
+
+    def _set_up(self, server: Server, style: Any) -> None:
+        self._server = server
+        self._session = server.session
+        self._style = check_style(style)
+
+    @property
+    def url(self) -> str:
+        """The server's address, without credentials."""
+        return self._session.url
+
+    def with_style(self, style: S2) -> Couch[S2]:
+        """The same server in another calling style.
+
+        Args:
+            style (str): ``"auto"``, ``"blocking"`` or ``"future"``.
+
+        Returns:
+            Couch: it shares this one's connections.
+        """
+        other: Couch[S2] = Couch.__new__(Couch)
+        other._set_up(self._server, style)
+        return other
+
+    # -- the server itself --------------------------------------------------------------------
+
+    @operation
+    async def info(self) -> dict[str, Any]:
+        """Ask the server what it is.
+
+        Returns:
+            dict: ``{"couchdb", "version", "vendor", …}``.
+
+        Endpoint: ``GET /``.
+        """
+        return dict(await ask_json("GET", "/"))
+
+    @operation
+    async def version(self) -> str:
+        """Ask for the server's version.
+
+        Returns:
+            str: ``"3.5.0"``, say.
+
+        Endpoint: ``GET /``.
+        """
+        return str((await ask_json("GET", "/"))["version"])
+
+    @operation
+    async def up(self, raise_exception: bool = False) -> bool:
+        """Ask whether the server is there, and ready for requests.
+
+        Args:
+            raise_exception (bool): raise what tells why it is not, instead of returning False.
+
+        Returns:
+            bool: True if it is.
+
+        Endpoint: ``GET /_up``; ``GET /`` where the server has no ``_up``.
+        """
+        try:
+            if (await ask("GET", "/_up", accept=(400, 404))).code >= 300:
+                await ask_json("GET", "/")
+        except HTTPError:
+            if raise_exception:
+                raise
+            return False
+        return True
+
+    @operation
+    async def uuids(self, count: int = 1) -> list[str]:
+        """Ask for fresh uuids.
+
+        Args:
+            count (int): how many, at least 1.
+
+        Returns:
+            list of str: the uuids.
+
+        Endpoint: ``GET /_uuids``.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"count must be an int of at least 1, not {count!r:.80}")
+        return await self._server.uuids(count)
+
+    @operation
+    async def tasks(self) -> list[dict[str, Any]]:
+        """List what the server is busy with: compactions, indexing, replications.
+
+        Returns:
+            list of dict: the active tasks.
+
+        Endpoint: ``GET /_active_tasks``.
+        """
+        return list(await ask_json("GET", "/_active_tasks"))
+
+    @operation
+    async def config(self, name: str | None = None, value: Any = None, delete: bool = False) -> Any:
+        """Read or change the server's configuration.
+
+        Args:
+            name (str): ``"section"`` or ``"section/key"``; None: all of it.
+            value: what to set the key to: a str, or a number or bool that becomes one.
+            delete (bool): remove the key.
+
+        Returns:
+            The whole configuration or a section (dict), or a key's value (str); None where a value
+            was set; the old value where a key was removed.
+
+        Raises:
+            NotFound: there is no such section or key.
+
+        Endpoints: ``GET``, ``PUT``, ``DELETE /_node/_local/_config/{section}/{key}``;
+        ``/_config/…`` on CouchDB 1.x.
+        """
+        return await configure(self._server, name, value, delete)
+
+    @operation
+    async def stats(self, name: str | None = None) -> Any:
+        """Read the server's statistics.
+
+        Args:
+            name (str): the path of one, ``"couchdb/database_reads"``; None: all.
+
+        Returns:
+            dict: the statistics below that path.
+
+        Raises:
+            NotFound: there is no such path.
+
+        Endpoint: ``GET /_node/_local/_stats``; ``GET /_stats`` on CouchDB 1.x.
+        """
+        return await statistics(self._server, name)
+
+    # -- databases ----------------------------------------------------------------------------
+
+    @operation
+    async def all_dbs(self, /, **options: Any) -> list[str]:
+        """List the databases.
+
+        Args:
+            **options: ``startkey``, ``endkey`` (str), ``limit``, ``skip`` (int), ``descending``
+                (bool).
+
+        Returns:
+            list of str: their names.
+
+        Endpoint: ``GET /_all_dbs``.
+        """
+        return list(
+            await ask_json("GET", "/_all_dbs", encode_options(options, DATABASES, "all_dbs"))
+        )
+
+    def database(self, name: str) -> Database[S]:
+        """A database of this server, whether it exists or not. Nothing is sent.
+
+        Args:
+            name (str): its name.
+
+        Returns:
+            Database: the database, in this server's calling style.
+
+        Raises:
+            ValueError: the name breaks CouchDB's rule.
+        """
+        return database_of(self._server, database_path(name), self._style)
+
+    @operation
+    async def db(self, name: str, create_if_missing: bool = False) -> Database[S]:
+        """Take a database that exists.
+
+        Args:
+            name (str): its name.
+            create_if_missing (bool): create it if it does not.
+
+        Returns:
+            Database: the database.
+
+        Raises:
+            NotFound: there is none, and it was not to be created.
+
+        Endpoints: ``HEAD /{db}``, ``PUT /{db}``.
+        """
+        path = database_path(name)
+        answer = await ask("HEAD", path, accept=(404,))
+        if answer.code == 404:
+            if not create_if_missing:
+                await ask("GET", path)  # raises, with the reason that HEAD has no body for
+            await ask("PUT", path, accept=(412,))
+        return self.database(name)
+
+    @operation
+    async def exists(self, name: str) -> bool:
+        """Ask whether a database exists.
+
+        Args:
+            name (str): its name.
+
+        Returns:
+            bool: True if it does.
+
+        Endpoint: ``HEAD /{db}``.
+        """
+        return (await ask("HEAD", database_path(name), accept=(404,))).code != 404
+
+    @operation
+    async def create(
+        self,
+        name: str,
+        q: int | None = None,
+        n: int | None = None,
+        partitioned: bool = False,
+        exists_ok: bool = False,
+    ) -> Database[S]:
+        """Create a database.
+
+        Args:
+            name (str): its name.
+            q (int): into how many shards.
+            n (int): how many copies of each shard.
+            partitioned (bool): whether its documents are in partitions.
+            exists_ok (bool): take the database if it exists already.
+
+        Returns:
+            Database: the database.
+
+        Raises:
+            PreconditionFailed: it exists already.
+
+        Endpoint: ``PUT /{db}``.
+        """
+        path, query = database_path(name), {}
+        for key, number in (("q", q), ("n", n)):
+            if number is not None:
+                if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                    raise ValueError(f"{key} must be an int of at least 1, not {number!r:.80}")
+                query[key] = str(number)
+        if partitioned:
+            query["partitioned"] = "true"
+        try:
+            await ask("PUT", path, query)
+        except PreconditionFailed:
+            if not exists_ok:
+                raise
+        return self.database(name)
+
+    @operation
+    async def delete(self, name: str) -> None:
+        """Delete a database and all that is in it.
+
+        Args:
+            name (str): its name.
+
+        Raises:
+            NotFound: there is none.
+
+        Endpoint: ``DELETE /{db}``.
+        """
+        await ask("DELETE", database_path(name))
+
+    @property
+    def users(self) -> Database[S]:
+        """The database of users."""
+        return self.database("_users")
+
+    @property
+    def replicator(self) -> Database[S]:
+        """The database of lasting replications."""
+        return self.database("_replicator")
+
+    @operation
+    async def replicate(self, /, source: Any, target: Any, **options: Any) -> dict[str, Any]:
+        """Copy what has changed in one database to another.
+
+        Args:
+            source, target: a name on this server, an url, a `Database`, or a dict as CouchDB takes it:
+                ``{"url", "headers", "auth"}``.
+            **options: CouchDB's: ``cancel``, ``continuous``, ``create_target``,
+                ``create_target_params``, ``doc_ids``, ``filter``, ``query_params``, ``selector``,
+                ``since_seq``, ``proxy``, ``source_proxy``, ``target_proxy``, ``use_bulk_get``…;
+                ``_id`` (or ``replication_id``) makes it a document in ``_replicator``, which lasts.
+
+        Returns:
+            dict: what the server says of it; ``{"ok", "id", "rev"}`` for a document.
+
+        Raises:
+            ValueError: options that exclude each other, or a proxy of an unknown kind.
+
+        Endpoints: ``POST /_replicate``, ``PUT /_replicator/{docid}``.
+        """
+        return await replicate(self._server, source, target, options)
+
+    # -- connections --------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connections that are idle or in use on this event loop, or in this thread.
+
+        Using the server again opens new ones.
+        """
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        await asyncio.sleep(0)  # the loop closes sockets at its next turn
+
+    # -- as a container -----------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Database[S]:
+        found: Database[S] = in_place(self, "db", name)
+        return found
+
+    def __delitem__(self, name: str) -> None:
+        in_place(self, "delete", name)
+
+    def __contains__(self, name: str) -> bool:
+        return bool(in_place(self, "exists", name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(in_place(self, "all_dbs"))
+
+    def __len__(self) -> int:
+        return len(in_place(self, "all_dbs"))
+
+    def __bool__(self) -> bool:
+        if self._style == "future" or asyncio._get_running_loop() is not None:
+            return True
+        return bool(in_place(self, "up"))
+
+    def __repr__(self) -> str:
+        return f"<Couch {self.url}>"

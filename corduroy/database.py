@@ -1,0 +1,158 @@
+"""Database: one CouchDB database. Its operations are written in the rooms that it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from .attachments import Attachments
+from .changes import list_changes
+from .design import Functions
+from .documents import Document
+from .reading import Reading
+from .replication import replicate
+from .server import Server, connect, database_path
+from .styles import Auto, S, Style, check_style, in_place, operation
+from .transport.auth import Auth
+from .upkeep import Upkeep
+from .writing import Writing
+
+S2 = TypeVar("S2", bound=Style)
+
+
+class Database(Reading[S], Writing[S], Functions[S], Attachments[S], Upkeep[S]):
+    """A CouchDB database, whether it exists or not. Making one sends nothing.
+
+    Args:
+        name_or_url (str): a name, on the default server, or an url that ends with one.
+        auth: ``(user, password)``, or an object that authenticates.
+
+    Raises:
+        ValueError: the name breaks CouchDB's rule, or the url names no host.
+    """
+
+    def __init__(
+        self: Database[Auto], name_or_url: str, auth: Auth | tuple[str, str] | None = None
+    ) -> None:
+        if not isinstance(name_or_url, str):
+            raise TypeError(f"name_or_url must be a str, not {name_or_url!r:.80}")
+        url, name = "", name_or_url
+        if "://" in name_or_url:
+            url, _, name = name_or_url.rstrip("/").rpartition("/")
+            if url.endswith((":", ":/")):
+                raise ValueError("name_or_url must end with a database's name")
+        path = database_path(unquote(name))
+        self._set_up(connect(url or None, auth), path, "auto")
+
+    def _set_up(self, server: Server, path: str, style: Any) -> None:
+        self._server = server
+        self._session = server.session
+        self._path = path
+        self._style = check_style(style)
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return unquote(self._path[1:])
+
+    @property
+    def url(self) -> str:
+        """The database's address, without credentials."""
+        return self._session.url + self._path
+
+    def with_style(self, style: S2) -> Database[S2]:
+        """The same database in another calling style.
+
+        Args:
+            style (str): ``"auto"``, ``"blocking"`` or ``"future"``.
+
+        Returns:
+            Database: it shares this one's connections.
+        """
+        return database_of(self._server, self._path, style)
+
+    # -- changes and replication --------------------------------------------------------------
+
+    @operation
+    async def changes(self, /, **options: Any) -> dict[str, Any]:
+        """List what has changed in the database.
+
+        Args:
+            feed (str): ``"normal"``, or ``"longpoll"``, which waits until there is something.
+            timeout (float): seconds that longpoll waits at most.
+            since (int | str): a seq as the server gave it, 0 or ``"now"``.
+            filter (str): ``"ddoc/filter"``, or one of CouchDB's own.
+            query_params (dict of str to str): what the filter function gets.
+            doc_ids (list of str): only the changes of these documents.
+            selector (dict): only those of documents that match it.
+            **options: ``limit``, ``seq_interval`` (int), ``descending``, ``include_docs``,
+                ``conflicts``, ``attachments`` (bool), ``style`` (``"main_only"`` or ``"all_docs"``),
+                ``view`` (``"ddoc/view"``, with ``filter="_view"``).
+
+        Returns:
+            dict: ``{"results": [{"seq", "id", "changes", …}], "last_seq", …}``.
+
+        Endpoints: ``GET``, ``POST /{db}/_changes``.
+        """
+        return await list_changes(self._path, options)
+
+    @operation
+    async def push(self, /, target: Any, **options: Any) -> dict[str, Any]:
+        """Replicate this database to another; as `Couch.replicate`."""
+        return await replicate(self._server, self, target, options)
+
+    @operation
+    async def pull(self, /, source: Any, **options: Any) -> dict[str, Any]:
+        """Replicate another database to this one; as `Couch.replicate`."""
+        return await replicate(self._server, source, self, options)
+
+    # -- as a container -----------------------------------------------------------------------
+
+    def __getitem__(self, id: str) -> Document:
+        found: Document = in_place(self, "get", id)
+        return found
+
+    def __setitem__(self, id: str, doc: Any) -> None:
+        if isinstance(doc, dict) and doc.get("_id", id) != id:
+            raise ValueError(f"doc has another '_id' than {id!r:.80}")
+        if isinstance(doc, dict) and "_id" not in doc:
+            doc["_id"] = id
+        in_place(self, "save", doc)
+
+    def __delitem__(self, id: str) -> None:
+        in_place(self, "delete", id)
+
+    def __contains__(self, id: str) -> bool:
+        return in_place(self, "_has", id)  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([row.id for row in in_place(self, "view", "_all_docs")])
+
+    def __len__(self) -> int:
+        return int(in_place(self, "info")["doc_count"])
+
+    def __bool__(self) -> bool:
+        if self._style == "future" or asyncio._get_running_loop() is not None:
+            return True
+        return bool(in_place(self, "exists"))
+
+    def __repr__(self) -> str:
+        return f"<Database {self.url}>"
+
+
+def database_of(server: Server, path: str, style: S2) -> Database[S2]:
+    """A database of a server that is known already.
+
+    Args:
+        server (Server): the server.
+        path (str): the database's path, encoded.
+        style (str): the calling style.
+
+    Returns:
+        Database: the database.
+    """
+    database: Database[S2] = Database.__new__(Database)
+    database._set_up(server, path, style)
+    return database

@@ -1,0 +1,39 @@
+"""What a program may set once, for every `Couch` and `Database` that it makes.
+
+Each value is read at the time of use, so that ``corduroy.defaults.host = "http://db.internal"`` counts
+for whatever is made, and for whatever is sent, afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+host: str = "http://127.0.0.1"
+"""The server of a `Couch` without an url, where the environment has no ``COUCHDB_URL``."""
+
+port: int = 5984
+"""Its port."""
+
+uuid_cache: int = 50
+"""How many uuids are fetched at a time for documents that have no ``_id``."""
+
+document: type[dict[str, Any]]
+"""The class of the documents that calls return: `Document`, or one that takes a dict as it does."""
+
+mapping: type[dict[str, Any]]
+"""The class of the objects inside documents, made of a dict."""
+
+connect_timeout: float = 20.0
+"""Seconds until a connection must stand, the wait for a free one included. 0: no limit."""
+
+request_timeout: float = 60.0
+"""Seconds until an answer must be whole. 0: no limit."""
+
+max_clients: int = 64
+"""How many requests one `Couch` has under way at once, on one event loop. Others wait their turn."""
+
+bulk_count: int = 2000
+"""How many documents go in one ``_bulk_docs`` request at most."""
+
+bulk_bytes: int = 4 * 1024 * 1024
+"""How many bytes of documents go in one ``_bulk_docs`` request at most (one document always does)."""

@@ -1,0 +1,355 @@
+"""Design documents: views, and the functions that render, rewrite and update.
+
+`Database` has these as methods, which take the short names ``"ddoc/function"``.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from .asking import ask, ask_json, doc_path
+from .errors import HTTPError
+from .options import VIEW, check_keys, encode_options
+from .server import Place, Server
+from .styles import S, either, operation
+from .transport.encoding import quote_segment
+from .transport.session import Answer
+from .views import ViewResult
+
+
+class Functions(Place[S]):
+    """The operations of `Database` that design documents offer."""
+
+    async def _view(self, /, name: str, **options: Any) -> ViewResult:
+        """Query a view.
+
+        Args:
+            name (str): ``"ddoc/view"``, or ``_all_docs``, ``_design_docs``, ``_local_docs``.
+            queries (list of dict): several queries, each a dict of options, in one request.
+            **options: ``key``, ``startkey``, ``endkey`` (anything that JSON can say), ``keys`` (list),
+                ``startkey_docid``, ``endkey_docid`` (str), ``inclusive_end``, ``descending`` (bool),
+                ``limit``, ``skip`` (int), ``include_docs``, ``conflicts``, ``attachments``, ``reduce``,
+                ``group`` (bool), ``group_level`` (int or ``"exact"``), ``update_seq``, ``sorted``,
+                ``stable`` (bool), ``update`` (bool or ``"lazy"``), ``stale`` (``"ok"`` or
+                ``"update_after"``).
+
+        Returns:
+            ViewResult: the rows; a list of them where ``queries`` were given.
+
+        Raises:
+            TypeError: an option does not exist (the nearest is named) or is of a wrong type.
+            NotFound: there is no such view.
+
+        Endpoints: ``GET``, ``POST /{db}/_design/{ddoc}/_view/{view}``, ``POST …/queries``, and those
+        of ``/{db}/_all_docs``, ``/{db}/_design_docs`` and ``/{db}/_local_docs``.
+        """
+        return await query_view(self._path, name, options)
+
+    async def _view_queries(
+        self, /, name: str, *, queries: Iterable[Mapping[str, Any]], **options: Any
+    ) -> builtins.list[ViewResult]:
+        return await _view_queries(self._path, name, queries, options)
+
+    view = either(_view, _view_queries, lambda *_, **options: "queries" in options)
+
+    @operation
+    async def query(
+        self, /, map_src: str, reduce_src: str | None = None, **options: Any
+    ) -> ViewResult:
+        """Query a view that exists for this once. It reads the whole database: not for production.
+
+        Args:
+            map_src (str): the map function's source.
+            reduce_src (str): the reduce function's source, or the name of a built-in one.
+            **options: those of `view`.
+
+        Returns:
+            ViewResult: the rows.
+
+        Endpoints: ``POST /{db}/_temp_view`` on CouchDB 1.x; elsewhere ``PUT``, and in any case
+        ``DELETE``, ``/{db}/_design/{ddoc}`` around ``GET /{db}/_design/{ddoc}/_view/{view}``.
+        """
+        return await query_once(self._server, self._path, map_src, reduce_src, options)
+
+    @operation
+    async def show(self, /, name: str, id: str | None = None, **params: Any) -> Rendered:
+        """Have a show function render a document.
+
+        Args:
+            name (str): ``"ddoc/function"``.
+            id (str): the document's id; None: the function gets null.
+            **params: the function's query parameters.
+
+        Returns:
+            Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
+
+        Endpoints: ``GET /{db}/_design/{ddoc}/_show/{func}``, ``…/{docid}``.
+        """
+        path = self._path + _function_path(name, "_show")
+        return await _render("GET", path + (doc_path(id) if id is not None else ""), params)
+
+    @operation
+    async def list(self, /, name: str, view: str, **options: Any) -> Rendered:
+        """Have a list function render the rows of a view.
+
+        Args:
+            name (str): ``"ddoc/function"``.
+            view (str): the view's name, or ``"ddoc/view"`` of another design document.
+            **options: those of `view`, and the function's own query parameters.
+
+        Returns:
+            Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
+
+        Endpoint: ``GET /{db}/_design/{ddoc}/_list/{func}/{view}``, ``…/{other-ddoc}/{view}``.
+        """
+        return await _render("GET", self._path + _list_path(name, view), options)
+
+    @operation
+    async def update(
+        self, /, name: str, id: str | None = None, body: Any = None, **params: Any
+    ) -> Rendered:
+        """Have an update function change a document.
+
+        Args:
+            name (str): ``"ddoc/function"``.
+            id (str): the document's id; None: the function gets null.
+            body (dict | str | bytes): a dict is sent as a form; the others as they are.
+            **params: the function's query parameters.
+
+        Returns:
+            Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
+
+        Endpoints: ``POST /{db}/_design/{ddoc}/_update/{func}``, ``PUT …/{docid}``.
+        """
+        path = self._path + _function_path(name, "_update")
+        method = "POST" if id is None else "PUT"
+        return await _render(method, path + (doc_path(id) if id else ""), params, body)
+
+    @operation
+    async def rewrite(
+        self, /, ddoc: str, path: str, method: str = "GET", body: Any = None, **params: Any
+    ) -> Rendered:
+        """Ask for a path behind a design document's rewrite rules.
+
+        Args:
+            ddoc (str): the design document's name.
+            path (str): the path.
+            method (str): the HTTP method.
+            body (dict | str | bytes): a dict is sent as a form; the others as they are.
+            **params: query parameters.
+
+        Returns:
+            Rendered: the answer's ``headers``, and its ``body`` as JSON, str or bytes.
+
+        Endpoint: any method on ``/{db}/_design/{ddoc}/_rewrite/{path}``.
+        """
+        return await _render(method, self._path + _rewrite_path(ddoc, path), params, body)
+
+
+_ALL = {
+    "_all_docs": "/_all_docs",
+    "_design_docs": "/_design_docs",
+    "_local_docs": "/_local_docs",
+}
+
+
+def _function_path(name: str, kind: str, argument: str = "name") -> str:
+    """The path of a design document's function below its database.
+
+    Args:
+        name (str): ``"ddoc/function"``, with or without ``_design/`` before it.
+        kind (str): ``"_view"``, ``"_show"``…
+        argument (str): the argument's name, for errors.
+
+    Returns:
+        str: ``/_design/{ddoc}/{kind}/{function}``, encoded.
+
+    Raises:
+        TypeError, ValueError: it names no design document and function.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a str, not {name!r:.80}")
+    ddoc, _, function = name.removeprefix("_design/").partition("/")
+    if not (ddoc and function):
+        raise ValueError(f"{argument} must be 'ddoc/function', not {name!r:.80}")
+    ddoc, function = quote_segment(ddoc, argument), quote_segment(function, argument)
+    return f"/_design/{ddoc}/{kind}/{function}"
+
+
+def _view_path(name: str) -> str:
+    """The path of a view, or of ``_all_docs`` and its like, below its database."""
+    return _ALL.get(name) or _function_path(name, "_view")
+
+
+async def query_view(db: str, name: str, options: Mapping[str, Any]) -> ViewResult:
+    """Query one view.
+
+    Args:
+        db (str): the database's path.
+        name (str): ``"ddoc/view"``, ``"_all_docs"``…
+        options (dict): the options of `VIEW`.
+
+    Returns:
+        ViewResult: its rows.
+    """
+    query, body = _view_query(options)
+    method = "GET" if body is None else "POST"
+    answer = await ask(method, db + _view_path(name), query, json=body, safe=True)
+    return ViewResult(name, answer.json(), options)
+
+
+async def _view_queries(
+    db: str, name: str, queries: Iterable[Mapping[str, Any]], options: Mapping[str, Any]
+) -> list[ViewResult]:
+    """Query one view several times in one request.
+
+    Args:
+        db (str): the database's path.
+        name (str): the view.
+        queries (list of dict): the options of each query.
+        options (dict): options that all share.
+
+    Returns:
+        list of ViewResult: one for each query.
+    """
+    shared = [{**options, **query} for query in check_keys(queries, "queries")]
+    for one in shared:
+        encode_options(one, VIEW, "a view")
+    found = await ask_json(
+        "POST",
+        f"{db}{_view_path(name)}/queries",
+        json={"queries": shared},
+        name="queries",
+        safe=True,
+    )
+    return [
+        ViewResult(name, answer, one) for answer, one in zip(found["results"], shared, strict=True)
+    ]
+
+
+def _view_query(options: Mapping[str, Any]) -> tuple[dict[str, str], Any]:
+    """A view's query and body: ``keys`` go in the body, where there is room for any number."""
+    keys = options.get("keys")
+    rest = {name: value for name, value in options.items() if name != "keys"}
+    body = None if keys is None else {"keys": check_keys(keys)}
+    return encode_options(rest, VIEW, "a view"), body
+
+
+class Rendered:
+    """What a show, list, update or rewrite function answered.
+
+    Attributes:
+        code (int): the HTTP status.
+        headers (dict of str to str): the answer's headers.
+        body: decoded JSON, str for any other text, bytes for the rest; by the content type.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.code = answer.code
+        self.headers = dict(answer.headers)
+        kind, _, parameters = (answer.header("content-type") or "").partition(";")
+        kind = kind.strip().lower()
+        self.body: Any
+        if kind in ("application/json", "text/json") or kind.endswith("+json"):
+            self.body = answer.json()
+        elif kind.startswith("text/") or kind.endswith(("xml", "javascript")):
+            _, _, charset = parameters.partition("charset=")
+            self.body = _as_text(bytes(answer.body), charset.strip(' "') or "utf-8")
+        else:
+            self.body = bytes(answer.body)
+
+    def __repr__(self) -> str:
+        return f"<Rendered {self.code}: {self.body!r:.60}>"
+
+
+def _as_text(body: bytes, charset: str) -> str:
+    try:
+        return body.decode(charset, "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
+
+
+async def _render(
+    method: str,
+    path: str,
+    query: Mapping[str, Any] | None = None,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> Rendered:
+    """Call a function whose answer may be anything.
+
+    Args:
+        method (str): the HTTP method.
+        path (str): the function's path.
+        query (dict): parameters for the function; str as they are, other values as JSON.
+        body: a dict is sent as a form; bytes and str as they are; None: nothing.
+        headers (dict of str to str): more headers.
+
+    Returns:
+        Rendered: what it made.
+    """
+    sent = {"Accept": "*/*", **(headers or {})}
+    if isinstance(body, Mapping):
+        body = urlencode({key: str(value) for key, value in body.items()})
+        sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
+    if isinstance(body, str):
+        body = body.encode()
+    if body is not None and not isinstance(body, bytes):
+        raise TypeError(f"body must be a dict, str or bytes, not {type(body).__name__}")
+    words = {
+        key: value if isinstance(value, str) else _word(key, value)
+        for key, value in (query or {}).items()
+    }
+    return Rendered(await ask(method, path, words, body=body, headers=sent))
+
+
+def _word(key: str, value: Any) -> str:
+    if key in VIEW:
+        return VIEW[key](key, value)
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    raise TypeError(f"{key} must be a str, a number or a bool, not {value!r:.80}")
+
+
+def _list_path(name: str, view_name: str) -> str:
+    """The path of a list function applied to a view, which may be another design document's."""
+    ddoc, _, _ = name.removeprefix("_design/").partition("/")
+    other, _, function = view_name.removeprefix("_design/").rpartition("/")
+    tail = quote_segment(function, "view")
+    if other and other != ddoc:
+        tail = f"{quote_segment(other, 'view')}/{tail}"
+    return f"{_function_path(name, '_list')}/{tail}"
+
+
+def _rewrite_path(ddoc: str, path: str) -> str:
+    """The path of something behind a design document's rewrite rules."""
+    name = quote_segment(ddoc.removeprefix("_design/"), "ddoc")
+    return f"/_design/{name}/_rewrite/{quote(path.lstrip('/'), safe='/')}"
+
+
+async def query_once(
+    server: Server, db: str, map_src: str, reduce_src: str | None, options: Mapping[str, Any]
+) -> ViewResult:
+    """Query a view that exists for this once; arguments and result as of `Database.query`."""
+    for name, source in (("map_src", map_src), ("reduce_src", reduce_src)):
+        if not isinstance(source, str) and (name, source) != ("reduce_src", None):
+            raise TypeError(f"{name} must be a str, not {source!r:.80}")
+    words = encode_options({k: v for k, v in options.items() if k != "keys"}, VIEW, "a view")
+    functions = {"map": map_src, **({"reduce": reduce_src} if reduce_src else {})}
+    if await server.is_classic():
+        keys = {"keys": list(options["keys"])} if options.get("keys") is not None else {}
+        body = {**functions, **keys}
+        found = await ask_json("POST", f"{db}/_temp_view", words, json=body, safe=True)
+        return ViewResult("_temp_view", found, options)
+    name = f"corduroy-{await server.uuid()}"
+    path = f"{db}/_design/{name}"
+    rev = (await ask_json("PUT", path, json={"views": {"query": functions}}))["rev"]
+    try:
+        return await query_view(db, f"{name}/query", options)
+    finally:
+        with contextlib.suppress(HTTPError):  # what went wrong before is what counts
+            await ask("DELETE", path, {"rev": rev})

@@ -1,0 +1,179 @@
+"""Document: a CouchDB document as a dict whose keys can be reached by a dot, at any depth.
+
+Nothing is copied when a server's answer becomes a `Document`. The objects and lists inside stay the
+plain ones that the JSON codec made until somebody reaches for them; then each is replaced, in place
+and once, by a dict or list of the same content that knows the dot. Both ``doc["a"]`` and ``doc.a`` do
+so, hence both are the same object ever after, and what is written to one is written to the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from typing import Any, Self, SupportsIndex, overload
+
+from . import defaults
+
+
+def _reached(value: Any) -> Any:
+    """The attribute form of a value fresh from the codec; whatever else it is, itself."""
+    kind = type(value)
+    if kind is dict:
+        return defaults.mapping(value)
+    if kind is list:
+        return AttrList(value)
+    return value
+
+
+class AttrDict(dict[str, Any]):
+    """A dict whose keys are attributes too: ``d.key`` is ``d["key"]``, reading, writing, deleting.
+
+    Names that dict has itself (``items``, ``get``, ``copy``…) are reached by ``d["items"]``.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        kind = type(value)
+        if kind is dict or kind is list:
+            value = _reached(value)
+            super().__setitem__(key, value)
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no key {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(type(self), name):
+            raise AttributeError(
+                f"{name!r} is a method of {type(self).__name__}: write doc[{name!r}] = … instead"
+            )
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no key {name!r}") from None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """``d[key]``, or ``default`` where the key is missing."""
+        return self[key] if key in self else default  # noqa: SIM401  (this is get)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """``d[key]``, which is set to ``default`` first where the key is missing."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Remove a key and return its value, or ``default`` where there is one."""
+        return _reached(super().pop(key, *default))
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove and return the last ``(key, value)``."""
+        key, value = super().popitem()
+        return key, _reached(value)
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        """The values, as `dict.values`."""
+        self._reach_all()
+        return super().values()
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        """The ``(key, value)`` pairs, as `dict.items`."""
+        self._reach_all()
+        return super().items()
+
+    def copy(self) -> Self:
+        """A shallow copy of the same class."""
+        return type(self)(self)
+
+    __copy__ = copy
+
+    def __or__(self, other: Mapping[str, Any]) -> Self:  # type: ignore[override]
+        merged = self.copy()
+        merged.update(other)
+        return merged
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *(key for key in self if key.isidentifier())]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (dict(self),))
+
+    def _reach_all(self) -> None:
+        for key in self:
+            self[key]
+
+
+class AttrList(list[Any]):
+    """A list inside a document; its objects know the dot."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        value = super().__getitem__(index)
+        if isinstance(index, slice):
+            self._reach_all()
+            return AttrList(super().__getitem__(index))
+        kind = type(value)
+        if kind is dict or kind is list:
+            value = _reached(value)
+            super().__setitem__(index, value)
+        return value
+
+    def __iter__(self) -> Iterator[Any]:
+        self._reach_all()
+        return super().__iter__()
+
+    def __reversed__(self) -> Iterator[Any]:
+        self._reach_all()
+        return super().__reversed__()
+
+    def pop(self, index: SupportsIndex = -1) -> Any:
+        """Remove and return the item at ``index``."""
+        return _reached(super().pop(index))
+
+    def copy(self) -> AttrList:
+        """A shallow copy."""
+        self._reach_all()
+        return AttrList(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (AttrList, (list(self),))
+
+    def _reach_all(self) -> None:
+        for index in range(len(self)):
+            self[index]
+
+
+class Document(AttrDict):
+    """A CouchDB document: a dict that keeps its keys' order and lets a dot reach them.
+
+    Args:
+        content (dict): the fields. The dict itself is not changed by what is done to the document.
+        **fields: further fields.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        name = self.get("_id", "unsaved")
+        generation = str(self.get("_rev", "")).partition("-")[0]
+        fields = [key for key in self if not key.startswith("_")]
+        shown = f"{fields[0]}: {self[fields[0]]!r:.40}" if fields else ""
+        more = ", …" if len(fields) > 1 else ""
+        revision = f"[{generation}]" if generation else ""
+        return f"<Document {name}{revision} {{{shown}{more}}}>"
+
+
+defaults.document = Document
+defaults.mapping = AttrDict

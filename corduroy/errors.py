@@ -1,0 +1,296 @@
+"""The exceptions, and the one map from what a server answered to the exception that says so.
+
+Whoever catches `HTTPError` catches every refusal; whoever catches `NotFound` or `Conflict` catches
+just that one. What never got an answer (`ConnectionFailed`, `RequestTimeout`) is an `HTTPError` too,
+with Tornado's code 599, and also the builtin exception that Python programmers would look for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tornado.simple_httpclient import HTTPTimeoutError
+
+from .status import Status
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "ConnectionFailed",
+    "ExpectationFailed",
+    "Forbidden",
+    "Gone",
+    "HTTPError",
+    "NotAcceptable",
+    "NotFound",
+    "PreconditionFailed",
+    "RangeNotSatisfiable",
+    "RequestTimeout",
+    "ServerError",
+    "TooLarge",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnsupportedMediaType",
+]
+
+# libcurl's CURLE_OPERATION_TIMEDOUT, as Tornado's CurlError carries it
+_CURL_TIMED_OUT = 28
+
+Headers = Sequence[tuple[str, str]]
+
+
+class HTTPError(Exception):
+    """A request that was refused: the base of every answer that is not a success.
+
+    Attributes:
+        code (int): the HTTP status, 599 where no answer came.
+        error (str): CouchDB's short name for what went wrong, ``"not_found"`` say.
+        reason (str): CouchDB's sentence about it.
+        method (str): the request's method.
+        url (str): the request's address, without credentials.
+        response: the decoded JSON body of the answer; its text where it was no JSON; or None.
+    """
+
+    code = 0
+
+    def __init__(
+        self,
+        code: int | None = None,
+        error: str = "",
+        reason: str = "",
+        *,
+        method: str = "",
+        url: str = "",
+        headers: Headers = (),
+        response: Any = None,
+    ) -> None:
+        super().__init__(error, reason)
+        if code is not None:
+            self.code = code
+        self.error = error
+        self.reason = reason
+        self.method = method
+        self.url = url
+        self.response = response
+        self._headers = headers
+
+    @property
+    def status(self) -> Status:
+        """The same failure as callbacks see it (`Status`)."""
+        return Status(self.code, self._headers, exception=self, response=self.response)
+
+    def __str__(self) -> str:
+        said = ": ".join(part for part in (self.error, self.reason) if part) or "no reason given"
+        asked = f" ({self.method} {self.url})" if self.url else ""
+        return f"{self.code} {said}{asked}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_revive, (type(self), self.args, self.__dict__.copy()))
+
+
+def _revive(kind: type[HTTPError], args: tuple[Any, ...], state: dict[str, Any]) -> HTTPError:
+    """Unpickle an exception without going through its constructor's keyword arguments."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class BadRequest(HTTPError):
+    """400: the server could not make sense of the request."""
+
+    code = 400
+
+
+class Unauthorized(HTTPError):
+    """401: no credentials, or wrong ones."""
+
+    code = 401
+
+
+class Forbidden(HTTPError):
+    """403: these credentials may not do that, or a validation function refused the document."""
+
+    code = 403
+
+
+class NotFound(HTTPError):
+    """404: no such document, database, view or path; ``reason`` tells which."""
+
+    code = 404
+
+
+class NotAcceptable(HTTPError):
+    """406: the server has no such content type to give."""
+
+    code = 406
+
+
+class Conflict(HTTPError):
+    """409: somebody else saved this document in between."""
+
+    code = 409
+
+
+class Gone(HTTPError):
+    """410: the server no longer offers this."""
+
+    code = 410
+
+
+class PreconditionFailed(HTTPError):
+    """412: a database of that name exists already, or a condition in the headers was not met."""
+
+    code = 412
+
+
+class TooLarge(HTTPError):
+    """413: the document, attachment or request is larger than the server takes."""
+
+    code = 413
+
+
+class UnsupportedMediaType(HTTPError):
+    """415: the server does not take that content type."""
+
+    code = 415
+
+
+class RangeNotSatisfiable(HTTPError):
+    """416: the attachment does not have the bytes that were asked for."""
+
+    code = 416
+
+
+class ExpectationFailed(HTTPError):
+    """417: an all-or-nothing save was refused."""
+
+    code = 417
+
+
+class TooManyRequests(HTTPError):
+    """429: the server asks for patience; its ``Retry-After`` is in ``status.headers``."""
+
+    code = 429
+
+
+class ServerError(HTTPError):
+    """500 and above, or an answer that no CouchDB gives (a proxy's HTML page, say)."""
+
+    code = 500
+
+
+class ConnectionFailed(HTTPError, ConnectionError):
+    """599: the server could not be reached, or the connection broke before the answer was whole."""
+
+    code = 599
+
+
+class RequestTimeout(HTTPError, TimeoutError):
+    """599: no connection, or no whole answer, within the time allowed."""
+
+    code = 599
+
+
+_BY_CODE: dict[int, type[HTTPError]] = {
+    kind.code: kind
+    for kind in (
+        BadRequest,
+        Unauthorized,
+        Forbidden,
+        NotFound,
+        NotAcceptable,
+        Conflict,
+        Gone,
+        PreconditionFailed,
+        TooLarge,
+        UnsupportedMediaType,
+        RangeNotSatisfiable,
+        ExpectationFailed,
+        TooManyRequests,
+    )
+}
+
+
+def error_class(code: int) -> type[HTTPError]:
+    """The exception that stands for a status.
+
+    Args:
+        code (int): an HTTP status.
+
+    Returns:
+        type[HTTPError]: the class; ``HTTPError`` itself where no closer one exists.
+    """
+    return ServerError if code >= 500 else _BY_CODE.get(code, HTTPError)
+
+
+def error_from_answer(
+    code: int, phrase: str, body: Any, *, method: str, url: str, headers: Headers
+) -> HTTPError:
+    """The exception for an answer that is no success.
+
+    Args:
+        code (int): the HTTP status.
+        phrase (str): the status line's words, for answers that carry no reason.
+        body: the decoded JSON body, or its text where it was no JSON (a proxy's page).
+        method (str): the request's method.
+        url (str): the request's address, without credentials.
+        headers (list of (str, str)): the answer's headers.
+
+    Returns:
+        HTTPError: of the class that fits the status.
+    """
+    error, reason = phrase, ""
+    if isinstance(body, dict):
+        error = str(body.get("error", phrase))
+        reason = str(body.get("reason", ""))
+    elif 300 <= code < 400:
+        target = next((v for k, v in headers if k.lower() == "location"), "elsewhere")
+        reason = f"the server points to {target.partition('?')[0]}"
+    elif body:
+        reason = "the answer is no JSON: " + " ".join(str(body).split())[:120]
+    kind = error_class(code)
+    return kind(code, error, reason, method=method, url=url, headers=headers, response=body)
+
+
+def error_from_failure(error: Exception, *, method: str, url: str) -> HTTPError:
+    """The exception for a request that never got its answer.
+
+    Args:
+        error (Exception): what the transport met: an `OSError`, a timeout, an error 599 of Tornado's.
+        method (str): the request's method.
+        url (str): the request's address, without credentials.
+
+    Returns:
+        HTTPError: a `RequestTimeout` or a `ConnectionFailed`.
+    """
+    late = isinstance(error, TimeoutError | HTTPTimeoutError)
+    late = late or getattr(error, "errno", None) == _CURL_TIMED_OUT
+    kind = RequestTimeout if late else ConnectionFailed
+    name = "timeout" if late else "connection_failed"
+    return kind(None, name, str(error) or type(error).__name__, method=method, url=url)
+
+
+def error_from_item(item: dict[str, Any]) -> HTTPError:
+    """The exception for one refused document among many (a line of ``_bulk_docs``).
+
+    Args:
+        item (dict): ``{"id", "error", "reason"}`` as the server gave it.
+
+    Returns:
+        HTTPError: of the class that the error's name stands for.
+    """
+    kind = {
+        "conflict": Conflict,
+        "forbidden": Forbidden,
+        "unauthorized": Unauthorized,
+        "not_found": NotFound,
+        "bad_request": BadRequest,
+        "doc_validation": BadRequest,
+        "too_large": TooLarge,
+    }.get(str(item.get("error")), ServerError)
+    return kind(None, str(item.get("error", "")), str(item.get("reason", "")), response=item)

@@ -1,0 +1,169 @@
+"""Options of views and documents: which exist, what they take, and how they go into a query."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .transport.encoding import encode_json
+
+
+def _json(name: str, value: Any) -> str:
+    return encode_json(value, name).decode()
+
+
+def _flag(name: str, value: Any) -> str:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {value!r:.80}")
+    return "true" if value else "false"
+
+
+def _count(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {value!r:.80}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative, as {value} is")
+    return str(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {value!r:.80}")
+    return value
+
+
+def _seq(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError(f"{name} must be a seq as the server gave it, not {value!r:.80}")
+    return str(value)
+
+
+def _one_of(*words: str) -> Callable[[str, Any], str]:
+    def encode(name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        if value not in words:
+            raise ValueError(f"{name} must be one of {', '.join(words)}, not {value!r:.80}")
+        return str(value)
+
+    return encode
+
+
+def _level(name: str, value: Any) -> str:
+    return value if value == "exact" else _count(name, value)
+
+
+Encoder = Callable[[str, Any], str]
+
+VIEW: dict[str, Encoder] = {
+    "key": _json,
+    "keys": _json,
+    "startkey": _json,
+    "start_key": _json,
+    "endkey": _json,
+    "end_key": _json,
+    "startkey_docid": _text,
+    "start_key_doc_id": _text,
+    "endkey_docid": _text,
+    "end_key_doc_id": _text,
+    "inclusive_end": _flag,
+    "descending": _flag,
+    "limit": _count,
+    "skip": _count,
+    "include_docs": _flag,
+    "conflicts": _flag,
+    "attachments": _flag,
+    "att_encoding_info": _flag,
+    "reduce": _flag,
+    "group": _flag,
+    "group_level": _level,
+    "stale": _one_of("ok", "update_after"),
+    "stable": _flag,
+    "update": _one_of("true", "false", "lazy"),
+    "update_seq": _flag,
+    "sorted": _flag,
+}
+"""Every option of a view, and what makes its text of a value."""
+
+DOCUMENT: dict[str, Encoder] = {
+    "rev": _text,
+    "revs": _flag,
+    "revs_info": _flag,
+    "open_revs": lambda name, value: "all" if value == "all" else _json(name, value),
+    "conflicts": _flag,
+    "deleted_conflicts": _flag,
+    "latest": _flag,
+    "local_seq": _flag,
+    "meta": _flag,
+    "attachments": _flag,
+    "att_encoding_info": _flag,
+    "atts_since": _json,
+}
+"""Every option of a document's GET."""
+
+CHANGES: dict[str, Encoder] = {
+    "since": _seq,
+    "limit": _count,
+    "descending": _flag,
+    "include_docs": _flag,
+    "conflicts": _flag,
+    "attachments": _flag,
+    "att_encoding_info": _flag,
+    "style": _one_of("main_only", "all_docs"),
+    "filter": _text,
+    "view": _text,
+    "seq_interval": _count,
+}
+"""Every option of ``_changes`` that is not about waiting."""
+
+DATABASES: dict[str, Encoder] = {
+    name: VIEW[name]
+    for name in ("startkey", "start_key", "endkey", "end_key", "limit", "skip", "descending")
+}
+"""Every option of ``_all_dbs``."""
+
+
+def encode_options(
+    options: Mapping[str, Any], known: Mapping[str, Encoder], what: str
+) -> dict[str, str]:
+    """Turn options into the parameters of a query.
+
+    Args:
+        options (dict): names and Python values; None leaves an option out, but for keys, which are
+            null then.
+        known (dict): the options that exist.
+        what (str): whose options they are, for errors.
+
+    Returns:
+        dict of str to str: the parameters, not yet percent-encoded.
+
+    Raises:
+        TypeError: there is no such option (the nearest is named), or its value is of a wrong type.
+        ValueError: its value is none of those that it may have.
+    """
+    query = {}
+    for name, value in options.items():
+        encoder = known.get(name)
+        if encoder is None:
+            near = difflib.get_close_matches(name, known, 1, 0.4)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{what} has no option {name!r}{hint}")
+        if value is not None or encoder is _json:
+            query[name] = encoder(name, value)
+    return query
+
+
+def check_keys(keys: Iterable[Any], name: str = "keys") -> list[Any]:
+    """Take a list of keys, however it comes.
+
+    Args:
+        keys (iterable): the keys; not a str or a dict, which would fall apart.
+        name (str): the argument's name.
+
+    Returns:
+        list: the keys.
+    """
+    if isinstance(keys, str | bytes | Mapping) or not isinstance(keys, Iterable):
+        raise TypeError(f"{name} must be a list, not {keys!r:.80}")
+    return list(keys)

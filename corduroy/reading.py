@@ -1,0 +1,150 @@
+"""Reading documents: by id, many at once, and at certain revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import defaults
+from .asking import ask, ask_json, current_rev, doc_path, revision_of
+from .design import query_view
+from .documents import AttrDict, Document
+from .options import DOCUMENT, check_keys, encode_options
+from .server import Place
+from .styles import S, either, operation
+
+_FIRST = 50
+
+
+class Reading(Place[S]):
+    """The operations of `Database` that fetch documents."""
+
+    async def _get_one(
+        self, /, id: str, *, if_none_match: str | None = None, **options: Any
+    ) -> Document:
+        """Fetch a document, or several, or the first ones of the database.
+
+        Args:
+            id (str | list of str): the document's id; or a list of ids; left out: the first 50.
+            if_none_match (str): a revision that the caller has: if it is still the current one, the
+                result is None and nothing is transferred.
+            **options: for one document ``rev`` (str), ``revs``, ``revs_info``, ``conflicts``,
+                ``deleted_conflicts``, ``latest``, ``local_seq``, ``meta``, ``attachments``,
+                ``att_encoding_info`` (bool), ``atts_since`` (list of str), ``open_revs`` (list of str,
+                or ``"all"``: the result is a list of ``{"ok": doc}`` or ``{"missing": rev}``);
+                for several those of `view`.
+
+        Returns:
+            Document: the document. For a list of ids a list of Documents in the same order, with
+            None for those that do not exist.
+
+        Raises:
+            NotFound: there is no such document (one id only).
+
+        Endpoints: ``GET /{db}/{docid}``, ``POST /{db}/_all_docs``.
+        """
+        path = self._path + doc_path(id)
+        if not options and if_none_match is None:
+            return _document((await ask("GET", path)).json())
+        headers = None
+        if if_none_match is not None:
+            headers = {"If-None-Match": f'"{if_none_match}"'}
+        query = encode_options(options, DOCUMENT, "get")
+        answer = await ask("GET", path, query, headers=headers, accept=(304,))
+        if answer.code == 304:
+            return None  # type: ignore[return-value]
+        found = answer.json()
+        if "open_revs" in options:
+            return [_leaf(leaf) for leaf in found]  # type: ignore[return-value]
+        return _document(found)
+
+    async def _get_many(
+        self, /, id: Iterable[str] | None = None, **options: Any
+    ) -> list[Document | None]:
+        options = {"include_docs": True, **options}
+        if id is None:
+            options = {"limit": _FIRST, **options}
+        else:
+            options["keys"] = check_keys(id, "id")
+            for at, one in enumerate(options["keys"]):
+                doc_path(one, f"id[{at}]")
+        return [row.doc for row in await query_view(self._path, "_all_docs", options)]
+
+    get = either(_get_one, _get_many, lambda *ids, **named: _several(ids, named))
+
+    @operation
+    async def head(self, id: str) -> AttrDict:
+        """Ask about a document without fetching it.
+
+        Args:
+            id (str): its id.
+
+        Returns:
+            dict: ``rev`` (str), ``size`` (bytes, None where the server does not say) and ``date``
+            (str), which can be reached by dots, too.
+
+        Raises:
+            NotFound: there is no such document.
+
+        Endpoint: ``HEAD /{db}/{docid}``.
+        """
+        answer = await ask("HEAD", self._path + doc_path(id))
+        size = answer.header("content-length")
+        return AttrDict(
+            rev=revision_of(answer), size=int(size) if size else None, date=answer.header("date")
+        )
+
+    @operation
+    async def revisions(self, id: str) -> list[str]:
+        """List the revisions that a document has had.
+
+        Args:
+            id (str): its id.
+
+        Returns:
+            list of str: every ``_rev`` that the server remembers, the newest first.
+
+        Endpoint: ``GET /{db}/{docid}?revs=true``.
+        """
+        known = (await ask_json("GET", self._path + doc_path(id), {"revs": "true"}))["_revisions"]
+        return [f"{known['start'] - at}-{digest}" for at, digest in enumerate(known["ids"])]
+
+    @operation
+    async def bulk_get(self, docs: Iterable[Mapping[str, Any]]) -> list[Document | None]:
+        """Fetch documents at certain revisions.
+
+        Args:
+            docs (list of dict): ``{"id", "rev"}``; without ``rev`` the current one.
+
+        Returns:
+            list of Document: in the same order; None where there is no such document or revision.
+
+        Endpoint: ``POST /{db}/_bulk_get``.
+        """
+        wanted = check_keys(docs, "docs")
+        for at, one in enumerate(wanted):
+            if not isinstance(one, Mapping):
+                raise TypeError(f"docs[{at}] must be a dict with 'id', not {one!r:.80}")
+            doc_path(one.get("id", ""), f"docs[{at}]['id']")
+        path, body = f"{self._path}/_bulk_get", {"docs": wanted}
+        found = await ask_json("POST", path, json=body, name="docs", safe=True)
+        leaves = [leaf for result in found["results"] for leaf in result["docs"]]
+        return [_document(leaf["ok"]) if "ok" in leaf else None for leaf in leaves]
+
+    @operation
+    async def _has(self, id: str) -> bool:
+        return await current_rev(self._path, id) is not None
+
+
+def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    """Whether `get` was called for several documents: with no id at all, or with a list of them."""
+    wanted = ids[0] if ids else named.get("id", ())
+    return wanted is not None and not isinstance(wanted, str | bytes)
+
+
+def _document(found: dict[str, Any]) -> Document:
+    return defaults.document(found)  # type: ignore[return-value]
+
+
+def _leaf(leaf: dict[str, Any]) -> dict[str, Any]:
+    return {**leaf, "ok": _document(leaf["ok"])} if "ok" in leaf else leaf

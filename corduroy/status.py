@@ -1,0 +1,60 @@
+"""Status: how a call went, as the second argument of every callback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tornado.httputil import HTTPHeaders
+
+
+class Status:
+    """How a call went.
+
+    Attributes:
+        code (int): the HTTP status of the last answer; 599 where none came.
+        exception (HTTPError | Exception | None): what the other calling styles would have raised.
+        response: the decoded body of an answer that was refused; None for a success.
+    """
+
+    __slots__ = ("_headers", "code", "exception", "response")
+
+    def __init__(
+        self,
+        code: int,
+        headers: Sequence[tuple[str, str]] = (),
+        exception: BaseException | None = None,
+        response: Any = None,
+    ) -> None:
+        self.code = code
+        self.exception = exception
+        self.response = response
+        self._headers = headers
+
+    @property
+    def ok(self) -> bool:
+        """True if the call did what it was asked to."""
+        return self.exception is None
+
+    @property
+    def error(self) -> type[BaseException] | None:
+        """The exception's class, so that ``status.error is NotFound`` reads well; None if ok."""
+        return None if self.exception is None else type(self.exception)
+
+    @property
+    def headers(self) -> HTTPHeaders:
+        """The last answer's headers; names are matched in any case."""
+        headers = HTTPHeaders()
+        for name, value in self._headers:
+            headers.add(name, value)
+        return headers
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        if self.exception is None:
+            return f"<{self.code}/Success>"
+        said = [str(getattr(self.exception, part, "")) for part in ("error", "reason")]
+        words = ", ".join(part for part in said if part) or str(self.exception)
+        return f"<{self.code}/{type(self.exception).__name__}{' | ' if words else ''}{words}>"

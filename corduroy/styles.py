@@ -1,0 +1,389 @@
+"""The three calling styles: the only room that decides how a call behaves.
+
+An operation is written once, as a coroutine method that awaits `Request`s. `operation` makes of it a
+method that blocks, returns a Future, or calls back. Its code up to the first request runs at the call
+itself, in every style, so that bad arguments are told of there and then; all that follows runs in a
+Task on the right loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import functools
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+
+from tornado.ioloop import IOLoop
+
+from .errors import HTTPError
+from .status import Status
+from .transport.loops import generation, keep_forever
+from .transport.session import Answer, Session
+
+Auto = Literal["auto"]
+Blocking = Literal["blocking"]
+Deferred = Literal["future"]
+Style = Literal["auto", "blocking", "future"]
+
+S = TypeVar("S", bound=Style)
+P = ParamSpec("P")
+P2 = ParamSpec("P2")
+T = TypeVar("T")
+T2 = TypeVar("T2")
+T_co = TypeVar("T_co", covariant=True)
+T2_co = TypeVar("T2_co", covariant=True)
+
+Callback = Callable[[Any, Status], Any]
+
+
+class Styled(Generic[S]):
+    """What has operations: it knows its session, and the style it was chosen for."""
+
+    _session: Session
+    _style: S
+
+
+class Step(Protocol):
+    """What an operation may await: a `Request`, or several `together`."""
+
+    def __await__(self) -> Any: ...
+
+
+class together:
+    """Several requests at once, awaited in an operation: gives their answers, in order.
+
+    Args:
+        requests (list of Request): the requests.
+    """
+
+    def __init__(self, requests: list[Any]) -> None:
+        self.requests = requests
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
+class operation(Generic[P, T]):
+    """Make an API method, in all calling styles, of a coroutine method written once.
+
+    The method takes one keyword more, ``callback``, and behaves as its object's style says:
+
+    - ``auto``: calls back, if there is a callback; else returns a Future where an event loop runs in
+      this thread; else blocks and returns the value.
+    - ``blocking``: blocks, wherever it is called.
+    - ``future``: returns a Future, also before the loop runs.
+
+    Args:
+        function: an ``async def`` method of a `Styled` class. It awaits nothing but steps.
+    """
+
+    def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
+        self._method = _method(function, function)
+
+    @overload
+    def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+    @overload
+    def __get__(self, obj: Styled[Blocking], owner: Any) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, obj: Styled[Deferred], owner: Any) -> Callable[P, asyncio.Future[T]]: ...
+    @overload
+    def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
+    def __get__(self, obj: Any, owner: Any) -> Any:
+        return self._method.__get__(obj, owner)
+
+
+class TwoForms(Protocol[P, T_co, P2, T2_co]):
+    """A method whose arguments decide what it gives."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+    @overload
+    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> T2_co: ...
+
+
+class either(Generic[P, T, P2, T2]):
+    """Make one API method of two operations, which differ in arguments and result.
+
+    Args:
+        first, second: ``async def`` methods, as `operation` takes them. The first one's docstring and
+            signature tell of both.
+        second_if: is called with the arguments, and returns True if they are the second one's.
+    """
+
+    def __init__(
+        self,
+        first: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+        second: Callable[Concatenate[Any, P2], Coroutine[Any, Any, T2]],
+        second_if: Callable[..., bool],
+    ) -> None:
+        def chosen(self: Any, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+            form: Callable[..., Any] = second if second_if(*args, **options) else first
+            return form(self, *args, **options)  # type: ignore[no-any-return]
+
+        self._method = _method(chosen, first)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._method.__name__ = name
+        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
+
+    @overload
+    def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+    @overload
+    def __get__(self, obj: Styled[Blocking], owner: Any) -> TwoForms[P, T, P2, T2]: ...
+    @overload
+    def __get__(
+        self, obj: Styled[Deferred], owner: Any
+    ) -> TwoForms[P, asyncio.Future[T], P2, asyncio.Future[T2]]: ...
+    @overload
+    def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
+    def __get__(self, obj: Any, owner: Any) -> Any:
+        return self._method.__get__(obj, owner)
+
+
+def _method(start: Callable[..., Coroutine[Any, Any, Any]], like: Callable[..., Any]) -> Any:
+    """The method that starts a coroutine in its object's style."""
+
+    @functools.wraps(like)
+    def method(
+        self: Styled[Any], /, *args: Any, callback: Callback | None = None, **options: Any
+    ) -> Any:
+        return _dispatch(self, _Call(self, start(self, *args, **options)), callback)
+
+    method.__signature__ = _with_callback(like)  # type: ignore[attr-defined]
+    return method
+
+
+def _with_callback(function: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    extra = inspect.Parameter("callback", inspect.Parameter.KEYWORD_ONLY, default=None)
+    last_is_options = parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
+    parameters.insert(len(parameters) - last_is_options, extra)
+    return signature.replace(parameters=parameters)
+
+
+class _Call:
+    """One call of an operation: its coroutine, which has run up to its first step."""
+
+    __slots__ = ("_coroutine", "_step", "_value", "answer", "session")
+
+    def __init__(self, obj: Styled[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.session = obj._session
+        self.answer: Answer | None = None
+        self._coroutine = coroutine
+        self._step: Any = None
+        self._value: Any = None
+        try:
+            self._step = coroutine.send(None)
+        except StopIteration as done:  # nothing had to be asked
+            self._value = done.value
+
+    async def run(self) -> Any:
+        """Take the operation's steps, to its end; gives its value."""
+        step, coroutine = self._step, self._coroutine
+        if step is None:
+            return self._value
+        try:
+            while True:
+                try:
+                    answer = await self._take(step)
+                except BaseException as error:
+                    step = coroutine.throw(error)
+                else:
+                    step = coroutine.send(answer)
+        except StopIteration as done:
+            return done.value
+
+    def _take(self, step: Any) -> Awaitable[Any]:
+        if type(step) is together:
+            return _gather([self.session.send(request) for request in step.requests])
+        return self._send(step)
+
+    async def _send(self, request: Any) -> Answer:
+        self.answer = answer = await self.session.send(request)
+        return answer
+
+    def drop(self) -> None:
+        """Give up an operation that was never run."""
+        self._coroutine.close()
+
+    def status(self) -> Status:
+        """How the call went, if it went well."""
+        return Status(200) if self.answer is None else Status(self.answer.code, self.answer.headers)
+
+
+async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Await all; the first failure ends the others."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(awaitable) for awaitable in awaitables]
+    return [task.result() for task in tasks]
+
+
+def _dispatch(obj: Styled[Any], call: _Call, callback: Callback | None) -> Any:
+    running = asyncio._get_running_loop()
+    if callback is not None:
+        if not callable(callback) or obj._style == "blocking":
+            call.drop()
+            raise TypeError(
+                f"callback must be callable, not {callback!r:.80}"
+                if not callable(callback)
+                else "callback: an object of style 'blocking' takes none; use with_style('auto')"
+            )
+        return _loop(running).create_task(_deliver(call, callback))
+    if obj._style == "future" or (running is not None and obj._style == "auto"):
+        return _loop(running).create_task(call.run())
+    return block_on(call.run())
+
+
+def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
+    """The running loop, or the one that this thread is going to run."""
+    if running is not None:
+        return running
+    loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
+    return loop
+
+
+def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:
+    """Call an operation for an expression that must have its value at once (``couch[name]``).
+
+    Args:
+        obj: what the expression is about.
+        method (str): the operation that gives the value.
+        *args: its arguments.
+
+    Returns:
+        The value.
+
+    Raises:
+        RuntimeError: the expression would block an event loop; the method to await is named.
+    """
+    if obj._style != "blocking" and (
+        obj._style == "future" or asyncio._get_running_loop() is not None
+    ):
+        raise RuntimeError(
+            f"this would block the event loop: await {type(obj).__name__.lower()}.{method}(…) instead"
+        )
+    return getattr(obj, method)(*args)
+
+
+def check_style(style: Any) -> Any:
+    """Return a style that exists; raise ValueError for any other."""
+    if style not in ("auto", "blocking", "future"):
+        raise ValueError(f"style must be 'auto', 'blocking' or 'future', not {style!r:.80}")
+    return style
+
+
+# -- callbacks ----------------------------------------------------------------------------------
+
+failures: contextvars.ContextVar[Callable[[BaseException], bool] | None] = contextvars.ContextVar(
+    "corduroy_failures", default=None
+)
+"""Who answers for it when a callback raises (`relax`); returns False if it is too late for that."""
+
+
+async def _deliver(call: _Call, callback: Callback) -> Any:
+    """Run a call and hand its outcome to a callback, once; gives what the callback gives."""
+    try:
+        data = await call.run()
+    except Exception as error:
+        data = error.response if isinstance(error, HTTPError) else None
+        status = error.status if isinstance(error, HTTPError) else Status(599, exception=error)
+    else:
+        status = call.status()
+    try:
+        result = callback(data, status)
+        return await result if inspect.isawaitable(result) else result
+    except Exception as error:
+        concerned = failures.get()
+        if concerned is None or not concerned(error):
+            raise
+
+
+# -- blocking -----------------------------------------------------------------------------------
+
+
+def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and return its value, whether or not a loop runs in this thread.
+
+    Args:
+        coroutine: what to run, on a loop of this thread's own that nobody else sees.
+
+    Returns:
+        What the coroutine returns; raises what it raises.
+    """
+    private: _PrivateLoop | None = getattr(_threads, "private", None)
+    if private is None or private.generation != generation():
+        if private is not None:
+            keep_forever(private)
+        private = _threads.private = _PrivateLoop()
+    if asyncio._get_running_loop() is None:
+        return private.run(coroutine)
+    return private.run_beside(coroutine)
+
+
+class _PrivateLoop:
+    """The event loop on which one thread's blocking calls run; closed when the thread ends."""
+
+    def __init__(self) -> None:
+        self.generation = generation()
+        self._loop = asyncio.new_event_loop()
+        self._helper: ThreadPoolExecutor | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        task = self._loop.create_task(coroutine)
+        try:
+            return self._loop.run_until_complete(task)
+        except BaseException:
+            # Ctrl-C stops the loop between two steps of the task: let it end its exchange.
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    self._loop.run_until_complete(task)
+            raise
+
+    def run_beside(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run in a helper thread while this thread, whose own loop is running, waits."""
+        if self._helper is None:
+            self._helper = ThreadPoolExecutor(1, "corduroy-blocking")
+        context = contextvars.copy_context()
+        started: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+        async def work() -> T:
+            task = asyncio.ensure_future(coroutine)
+            started.append((asyncio.get_running_loop(), task))
+            return await task
+
+        future = self._helper.submit(context.run, block_on, work())
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done() and started:
+                loop, task = started[0]
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+
+    def close(self) -> None:
+        if self._helper is not None:
+            self._helper.shutdown()
+        self._loop.close()
+
+    def __del__(self) -> None:
+        if self.generation == generation() and not self._loop.is_closed():
+            self.close()
+
+
+_threads = threading.local()
+
+
+@atexit.register
+def _close_private_loop() -> None:
+    private: _PrivateLoop | None = getattr(_threads, "private", None)
+    if private is not None and private.generation == generation():
+        private.close()
+        del _threads.private

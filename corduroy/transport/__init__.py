@@ -1,0 +1,5 @@
+"""Everything that knows HTTP, and nothing that knows documents."""
+
+from .client import KeepAliveHTTPClient
+
+__all__ = ["KeepAliveHTTPClient"]

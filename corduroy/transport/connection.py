@@ -1,0 +1,424 @@
+"""One HTTP/1.1 connection that is kept alive: one exchange at a time, parsed by httptools.
+
+The connection knows bytes, headers and deadlines. It does not know why a request is sent, nor what to
+do when it fails: it breaks, and says how far the exchange had got, so that the pool can decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import select
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import httptools
+
+# Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
+_HELD = 64 * 1024
+
+Producer = Callable[[Callable[[bytes], "asyncio.Future[None]"]], Awaitable[None]]
+
+
+class ConnectionBroken(ConnectionError):
+    """The exchange did not come to its end.
+
+    Attributes:
+        answered (bool): whether any byte of an answer had come.
+        reused (bool): whether the connection had served an exchange before.
+    """
+
+    answered = False
+    reused = False
+
+
+class DeadlineMissed(TimeoutError):
+    """The exchange was not done in the time it had."""
+
+
+class MalformedAnswer(ConnectionBroken):
+    """What came is no HTTP."""
+
+
+class BodyTooLarge(ConnectionBroken):
+    """The body is larger than the client takes."""
+
+
+class Reply:
+    """What a server answered: status, headers, and the body, once it is whole.
+
+    Attributes:
+        code (int): the status.
+        phrase (str): the status line's words.
+        raw_headers (list of (bytes, bytes)): the headers, in order, as they came.
+        body (bytes | bytearray): the body; empty where it is read in pieces.
+    """
+
+    __slots__ = ("_headers", "body", "code", "phrase", "raw_headers")
+
+    def __init__(self, code: int, phrase: str, raw_headers: list[tuple[bytes, bytes]]) -> None:
+        self.code = code
+        self.phrase = phrase
+        self.raw_headers = raw_headers
+        self.body: bytes | bytearray = b""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers, in order, as text."""
+        return [(name.decode("latin-1"), _text(value)) for name, value in self.raw_headers]
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of a name.
+
+        Args:
+            name (bytes): the name, in lower case.
+
+        Returns:
+            bytes | None: its value; None where there is none.
+        """
+        for key, value in self.raw_headers:
+            if len(key) == len(name) and key.lower() == name:
+                return value
+        return None
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class Connection(asyncio.Protocol):
+    """A connection to one origin.
+
+    Its life: ``connection_made``; then exchanges, each `start`, `head` (or `whole`), `read`…; then
+    ``connection_lost``. ``usable`` says whether another exchange may be started.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[Connection], None]) -> None:
+        self.loop = loop
+        self._lost = lost
+        self.usable = True
+        self.served = 0
+        self.idle_since = 0.0
+        self.max_body_size: int | None = None
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._drain: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._reset()
+
+    def _reset(self) -> None:
+        """The state of one exchange."""
+        self._reply: Reply | None = None  # known once the headers are
+        self._done = True  # nothing more of the answer is to come
+        self._broken: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._phrase = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._answered = False
+        self._bodiless = False  # the answer to HEAD ends with its headers
+        self._whole = True  # gather the body, or hold it for read()
+        self._size = 0
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
+
+    # -- what the pool calls ------------------------------------------------------------------
+
+    def start(self, head: bytes, *, whole: bool, bodiless: bool, deadline: float) -> None:
+        """Send a request's head (and its body, if that is joined to it); begin to wait.
+
+        Args:
+            head (bytes): request line, headers, the empty line, and the body where it is at hand.
+            whole (bool): gather the body; otherwise it is read piece by piece.
+            bodiless (bool): the answer has no body, whatever its headers say (HEAD).
+            deadline (float): the loop's time until which the exchange must be done; 0: none.
+        """
+        self._reset()
+        self._done = False
+        self._whole = whole
+        self._bodiless = bodiless
+        self.set_deadline(deadline)
+        self._transport.write(head)
+
+    async def whole(self) -> Reply:
+        """Wait for the whole answer.
+
+        Returns:
+            Reply: with its body.
+
+        Raises:
+            ConnectionBroken, DeadlineMissed: it did not come.
+        """
+        while not self._done:
+            await self._wait()
+        if self._broken is not None:
+            raise self._broken
+        return cast(Reply, self._reply)
+
+    async def head(self) -> Reply:
+        """Wait for the answer's status and headers; raises as `whole` does."""
+        while self._reply is None and not self._done:
+            await self._wait()
+        if self._reply is None or (self._broken is not None and not self._held):
+            raise cast(Exception, self._broken)
+        return self._reply
+
+    async def read(self) -> bytes:
+        """Wait for the next piece of the body.
+
+        Returns:
+            bytes: the piece; empty at the end.
+
+        Raises:
+            ConnectionBroken, DeadlineMissed: the rest did not come.
+        """
+        while not self._held and not self._done:
+            await self._wait()
+        if self._held:
+            piece = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+            self._held = []
+            if self._held_size > _HELD and not self._transport.is_closing():
+                self._transport.resume_reading()
+            self._held_size = 0
+            return piece
+        if self._broken is not None:
+            raise self._broken
+        return b""
+
+    async def produce(self, producer: Producer, *, chunked: bool, go_ahead: bool) -> None:
+        """Send a body that is made as it goes.
+
+        Args:
+            producer: is called with ``write(bytes)``, whose Future is done when there is room.
+            chunked (bool): frame the pieces, since their sum is not known.
+            go_ahead (bool): wait for the server's 100 Continue first; no body is sent if a final
+                answer comes instead.
+        """
+        if go_ahead:
+            self._go_ahead = self.loop.create_future()
+            await self._go_ahead
+            if self._done or self._reply is not None:
+                self.usable = False
+                return
+
+        def write(piece: bytes) -> asyncio.Future[None]:
+            if self._transport.is_closing():
+                raise ConnectionBroken("the server closed the connection")
+            if piece:
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            if self._drain is not None:
+                return self._drain
+            ready: asyncio.Future[None] = self.loop.create_future()
+            ready.set_result(None)
+            return ready
+
+        # A server may answer, and hang up, in mid-body: the answer is then what counts.
+        with contextlib.suppress(ConnectionBroken):
+            await producer(write)
+            if chunked:
+                self._transport.write(b"0\r\n\r\n")
+
+    def set_deadline(self, deadline: float) -> None:
+        """Set or lift (0) the time by which the exchange must be done.
+
+        One timer serves many exchanges: it is only set anew when it would ring too late, and looks
+        for the deadline of the day when it rings.
+        """
+        self._deadline = deadline
+        if deadline and (self._timer is None or self._timer.when() > deadline):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.loop.call_at(deadline, self._ring)
+
+    def finish(self) -> bool:
+        """End an exchange, done or not.
+
+        Returns:
+            bool: whether the connection may serve another one.
+        """
+        self._deadline = 0.0
+        if not self._done or self._held:
+            self.usable = False
+        if not self.usable:
+            self.abort()
+            return False
+        self.served += 1
+        return True
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self.usable = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport.abort()
+
+    def stirred(self) -> bool:
+        """Whether something came while no exchange was under way: as a rule, the server's end.
+
+        A loop that did not run in between (a script's) has not heard of it yet.
+        """
+        return _readable(self._transport.get_extra_info("socket").fileno())
+
+    # -- what asyncio calls -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._done:  # nobody asked for this
+            self.abort()
+            return
+        self._answered = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if not self._done:
+                self._break(MalformedAnswer(f"the answer is no HTTP: {error}"))
+            self.abort()
+
+    def eof_received(self) -> bool:
+        self.usable = False
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.usable = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._lost(self)
+        self.resume_writing()
+        if self._done:
+            return
+        if exc is None and self._ends_with_connection():
+            self._end()
+        else:
+            self._break(ConnectionBroken(str(exc or "the server closed the connection")))
+
+    def pause_writing(self) -> None:
+        self._drain = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        _resolve(self._drain)
+        self._drain = None
+
+    # -- what the parser calls ----------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._done:  # a second answer to one request
+            self.usable = False
+
+    def on_status(self, phrase: bytes) -> None:
+        self._phrase += phrase
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._done:
+            return
+        code = self._parser.get_status_code()
+        if code < 200:  # 100 Continue and its like announce the real answer
+            self._phrase, self._headers = b"", []
+            _resolve(self._go_ahead)
+            return
+        self._reply = Reply(code, self._phrase.decode("latin-1"), self._headers)
+        if not self._parser.should_keep_alive():
+            self.usable = False
+        _resolve(self._go_ahead)
+        if self._bodiless:
+            # The parser would wait for the body that the headers announce: take a fresh one.
+            self._parser = httptools.HttpResponseParser(self)
+            self._end()
+        elif not self._whole:
+            _resolve(self._waiter)
+
+    def on_body(self, piece: bytes) -> None:
+        if self._done:
+            return
+        self._size += len(piece)
+        if self.max_body_size is not None and self._size > self.max_body_size:
+            self._break(BodyTooLarge(f"the body is larger than {self.max_body_size} bytes"))
+            self.abort()
+        elif not self._whole:
+            self._hold(piece)
+        else:
+            reply = cast(Reply, self._reply)
+            if not reply.body:
+                reply.body = piece
+            elif type(reply.body) is bytearray:
+                reply.body += piece
+            else:
+                reply.body = bytearray(reply.body)
+                reply.body += piece
+
+    def on_message_complete(self) -> None:
+        if self._reply is not None and not self._done:
+            self._end()
+
+    # -- the exchange's ends ------------------------------------------------------------------
+
+    def _hold(self, piece: bytes) -> None:
+        self._held.append(piece)
+        if self._held_size <= _HELD < self._held_size + len(piece):
+            self._transport.pause_reading()
+        self._held_size += len(piece)
+        _resolve(self._waiter)
+
+    def _end(self) -> None:
+        self._done = True
+        self._deadline = 0.0
+        self._headers = []  # those that the reply has are its own from now on
+        _resolve(self._waiter)
+
+    def _break(self, error: Exception) -> None:
+        if isinstance(error, ConnectionBroken):
+            error.answered = self._answered
+            error.reused = self.served > 0
+        self.usable = False
+        self._done = True
+        self._broken = error
+        _resolve(self._go_ahead)
+        _resolve(self._waiter)
+
+    def _ends_with_connection(self) -> bool:
+        """Whether the answer is one whose end is the connection's end."""
+        reply = self._reply
+        if reply is None or reply.header(b"content-length") is not None:
+            return False
+        coding = reply.header(b"transfer-encoding")
+        return coding is None or not coding.lower().endswith(b"chunked")
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._deadline and self._deadline <= self.loop.time():
+            self._break(DeadlineMissed("no whole answer in time"))
+            self.abort()
+        elif self._deadline:
+            self.set_deadline(self._deadline)
+
+    async def _wait(self) -> None:
+        self._waiter = self.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+
+def _resolve(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+def _readable(fileno: int) -> bool:
+    if fileno < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([fileno], [], [], 0)[0])
+    poller = select.poll()
+    poller.register(fileno, select.POLLIN)
+    return bool(poller.poll(0))

@@ -1,0 +1,203 @@
+"""Paths, query strings and JSON: pure functions between Python's values and what HTTP carries.
+
+JSON goes through msgspec, which keeps integers of any size in both directions. What it would change
+without a word (NaN to null, sets to lists, bytes to base64…) is refused here first, with the path at
+which it stands.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+# Fewer bytes than this never hold enough objects for the collector to matter.
+_LARGE = 64 * 1024
+
+_ATOMS = frozenset({str, int, bool, type(None)})
+
+_plain = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*").fullmatch
+_header_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+
+_decode = msgspec.json.Decoder().decode
+
+
+def decode_json(body: bytes | bytearray | memoryview) -> Any:
+    """Decode a JSON text.
+
+    The cyclic garbage collector pauses while a large body is decoded: every object that it would
+    look at is still alive, and looking makes up most of the time that decoding takes.
+
+    Args:
+        body (bytes): the JSON text, UTF-8.
+
+    Returns:
+        The decoded value; integers of any size are kept.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    if len(body) < _LARGE or not gc.isenabled():
+        return _decode(body)
+    gc.disable()
+    try:
+        return _decode(body)
+    finally:
+        gc.enable()
+
+
+def encode_json(value: Any, name: str) -> bytes:
+    """Encode a value as JSON.
+
+    Args:
+        value: objects (any `Mapping` with str keys), lists or tuples, str, int, float, bool, None.
+        name (str): what to call the value in an error.
+
+    Returns:
+        bytes: the JSON text, UTF-8.
+
+    Raises:
+        TypeError: something in it is none of these; its path is named.
+        ValueError: it holds NaN, an infinity, a lone surrogate or itself; its path is named.
+    """
+    try:
+        _check(value)
+        return _encode(value)
+    except _Refused as refused:
+        where = name + "".join(f"[{step!r}]" for step in reversed(refused.path))
+        raise refused.kind(f"{where} {refused.why}") from None
+    except RecursionError:
+        raise ValueError(f"{name} contains itself, or is nested too deeply for JSON") from None
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} holds a string that is no Unicode text: {error}") from None
+
+
+class _Refused(Exception):
+    """Something that JSON has no form for; the path to it grows as the exception rises."""
+
+    def __init__(self, kind: type[Exception], why: str) -> None:
+        self.kind = kind
+        self.why = why
+        self.path: list[str | int] = []
+
+
+def _check(value: Any) -> None:
+    """Raise `_Refused` for what JSON cannot say, or what the codec would say differently."""
+    if isinstance(value, dict):
+        try:
+            "".join(value)
+        except TypeError:
+            stray = next(key for key in value if not isinstance(key, str))
+            raise _Refused(TypeError, f"has the key {stray!r}: JSON keys are str") from None
+        _check_items(dict.items(value))
+    elif isinstance(value, list | tuple):
+        _check_items(enumerate(value))
+    elif isinstance(value, float):
+        if value - value != 0.0:
+            raise _Refused(ValueError, f"is {float(value)!r}, which JSON cannot say")
+    elif isinstance(value, Mapping):
+        _check(dict(value))
+    elif value is not None and not isinstance(value, str | int):
+        raise _Refused(TypeError, f"is a {type(value).__name__}, which JSON has no form for")
+
+
+def _check_items(items: Iterable[tuple[Any, Any]]) -> None:
+    for step, item in items:
+        if type(item) not in _ATOMS:
+            try:
+                _check(item)
+            except _Refused as refused:
+                refused.path.append(step)
+                raise
+
+
+def _plain_form(value: Any) -> Any:
+    """What the codec asks for: the plain form of a subclass or of a dict-like."""
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return dict(value) if isinstance(value, Mapping) else list(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain_form).encode
+
+
+def quote_segment(text: str, name: str) -> str:
+    """Quote one segment of a path, so that it stays one segment whatever it holds.
+
+    Args:
+        text (str): an id, a database's or an attachment's name…
+        name (str): the argument's name, for errors.
+
+    Returns:
+        str: the segment, percent-encoded where needed.
+
+    Raises:
+        TypeError: it is no str.
+        ValueError: it is empty, or no Unicode text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {text!r:.80}")
+    if _plain(text):
+        return text
+    if not text:
+        raise ValueError(f"{name} must not be empty")
+    try:
+        quoted = quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} is no Unicode text: {error}") from None
+    # A segment of nothing but dots means "here" or "up" to whoever normalises the path.
+    return quoted.replace(".", "%2E") if text in (".", "..") else quoted
+
+
+def query_string(query: Mapping[str, str]) -> str:
+    """The query part of a target, ``"?a=1&b=2"``; empty for an empty mapping.
+
+    Args:
+        query (dict of str to str): the parameters, not yet encoded.
+
+    Returns:
+        str: the encoded query with its question mark.
+    """
+    if not query:
+        return ""
+    return "?" + "&".join(
+        f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in query.items()
+    )
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse a header that would break out of its line.
+
+    Args:
+        name (str): the header's name.
+        value (str): its value; not shown in an error, since it may be a secret.
+
+    Raises:
+        TypeError: one of them is no str.
+        ValueError: the name is no HTTP token, or the value holds a line break or control character.
+    """
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"headers: {name!r} and its value must both be str")
+    if not _token(name):
+        raise ValueError(f"headers: {name!r} is no header name")
+    if not _header_value(value):
+        raise ValueError(f"headers: the value of {name} holds a line break or control character")
+
+
+def check_target(target: str) -> None:
+    """Refuse a request target that would break out of the request line.
+
+    Args:
+        target (str): the path and query, encoded.
+
+    Raises:
+        ValueError: it holds a space, a line break, a control character or a letter beyond ASCII.
+    """
+    if not target.isascii() or not target.isprintable() or " " in target:
+        raise ValueError(f"path: {target!r:.120} holds characters that no path may hold unquoted")

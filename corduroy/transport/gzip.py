@@ -1,0 +1,89 @@
+"""Decompression that a small answer cannot turn into an arbitrarily large one unnoticed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+from tornado.log import gen_log
+from tornado.util import GzipDecompressor
+
+from .connection import BodyTooLarge, MalformedAnswer
+
+_STEP = 64 * 1024
+
+# Honest data rarely shrinks a hundredfold; a body that does, and is this large, is an attack.
+_SUSPECT_RATIO = 100
+_SUSPECT_SIZE = 100 * 1024 * 1024
+
+
+def gunzip(body: bytes | bytearray, limit: int | None) -> bytes:
+    """Decompress a whole body.
+
+    Args:
+        body (bytes): one or more gzip members.
+        limit (int | None): the most bytes to produce; None: no limit but that of plausibility.
+
+    Returns:
+        bytes: the plain body.
+
+    Raises:
+        MalformedAnswer: the body is no gzip, or a truncated one.
+        BodyTooLarge: the plain body would be larger than ``limit``, or implausibly large.
+    """
+    inflater = GzipDecompressor()
+    plain = bytearray()
+    plausible = max(_SUSPECT_SIZE, len(body) * _SUSPECT_RATIO)
+    for piece in _inflated(inflater, bytes(body)):
+        plain += piece
+        if limit is not None and len(plain) > limit:
+            raise BodyTooLarge(f"the plain body is larger than {limit} bytes")
+        if limit is None and len(plain) > plausible:
+            gen_log.warning("decompressed body too large: more than %d bytes", plausible)
+            raise BodyTooLarge(f"decompressed body too large: more than {plausible} bytes")
+    _finish(inflater)
+    return bytes(plain)
+
+
+async def gunzipped(
+    read: Callable[[], Awaitable[bytes]], limit: int | None
+) -> AsyncIterator[bytes]:
+    """Decompress a body piece by piece.
+
+    Args:
+        read: gives the next compressed piece; empty at the end.
+        limit (int | None): the most bytes to produce; None: no limit.
+
+    Yields:
+        bytes: pieces of at most 64 KiB.
+
+    Raises:
+        MalformedAnswer, BodyTooLarge: as `gunzip`.
+    """
+    inflater = GzipDecompressor()
+    size = 0
+    while piece := await read():
+        for plain in _inflated(inflater, piece):
+            size += len(plain)
+            if limit is not None and size > limit:
+                raise BodyTooLarge(f"the plain body is larger than {limit} bytes")
+            yield plain
+    _finish(inflater)
+
+
+def _inflated(inflater: GzipDecompressor, piece: bytes) -> Iterator[bytes]:
+    while piece:
+        try:
+            plain = inflater.decompress(piece, _STEP)
+        except zlib.error as error:
+            raise MalformedAnswer(f"the body is no gzip: {error}") from None
+        if plain:
+            yield plain
+        piece = inflater.unconsumed_tail
+
+
+def _finish(inflater: GzipDecompressor) -> None:
+    try:
+        inflater.flush()
+    except (zlib.error, ValueError) as error:
+        raise MalformedAnswer(f"the body is a truncated gzip: {error}") from None

@@ -1,0 +1,80 @@
+"""HTTP clients belong to the event loop that they were made on, and go away with it.
+
+A loop's ``close`` is wrapped once, since nothing else tells that a loop ends in every way that loops
+end (``asyncio.run``, `IOLoop.close`, a test case's ``tearDown``); loops that are never closed are seen
+to when the interpreter exits. A forked child forgets the clients that it inherited, without touching
+their sockets: those are its parent's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import weakref
+
+from tornado.httpclient import AsyncHTTPClient
+
+_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[AsyncHTTPClient]] = (
+    weakref.WeakKeyDictionary()
+)
+
+_inherited: list[object] = []
+_forks: list[None] = []
+
+
+def generation() -> int:
+    """How many forks lie between the first process and this one."""
+    return len(_forks)
+
+
+def keep_forever(inherited: object) -> None:
+    """Keep what a forked child inherited from ever being closed, or collected, in it."""
+    _inherited.append(inherited)
+
+
+def close_with_loop(loop: asyncio.AbstractEventLoop, client: AsyncHTTPClient) -> None:
+    """Have a client closed when its loop is.
+
+    Args:
+        loop: the loop.
+        client (AsyncHTTPClient): the client.
+    """
+    known = _clients.get(loop)
+    if known is None:
+        known = _clients[loop] = weakref.WeakSet()
+        close, reference = loop.close, weakref.ref(loop)
+
+        def close_clients_first() -> None:
+            ending = reference()
+            if ending is not None:
+                _close_clients(ending)
+            close()
+
+        loop.close = close_clients_first  # type: ignore[method-assign]
+    known.add(client)
+
+
+def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
+    known = _clients.pop(loop, None)
+    if known and not loop.is_closed() and not loop.is_running():
+        for client in known:
+            client.close()
+        # The sockets are closed by what the loop does next.
+        loop.run_until_complete(asyncio.sleep(0))
+
+
+@atexit.register
+def _close_all() -> None:
+    for loop in list(_clients):
+        _close_clients(loop)
+
+
+def _forget() -> None:
+    _forks.append(None)
+    keep_forever([(loop, list(known)) for loop, known in _clients.items()])
+    _clients.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

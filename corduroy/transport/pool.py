@@ -1,0 +1,285 @@
+"""The pool: connections kept alive per origin, bounded in number, waited for in fair order.
+
+All of its mutable state is in `Pool.__init__`. A *slot* is the right to have an exchange under way;
+there are ``max_clients`` of them, and whoever waits for one is served first come, first served. A slot
+is taken before a connection is looked for and given back when the exchange is over, however it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+from .connection import Connection, ConnectionBroken, DeadlineMissed, Producer, Reply
+
+
+@contextlib.asynccontextmanager
+async def _until(deadline: float, message: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline or None) as limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise DeadlineMissed(message) from None
+        raise
+
+
+class Origin(NamedTuple):
+    """Where a connection leads; connections of equal origins may stand in for each other."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    family: int = socket.AF_UNSPEC
+    source: str | None = None
+
+
+class Outgoing:
+    """A request, ready to be written.
+
+    Attributes:
+        origin (Origin): where to.
+        head (bytes): request line, headers, the empty line, and the body where it is at hand.
+        safe (bool): whether it may be sent again if the connection died without an answer.
+        bodiless (bool): whether the answer has no body (HEAD).
+        connect_by (float): the loop's time until which it must be on its way; 0: no limit.
+        done_by (float): the loop's time until which the answer must be whole; 0: no limit.
+        producer: makes the body as it is sent; None where the head holds all.
+        chunked (bool): whether the producer's pieces are framed as chunks.
+        go_ahead (bool): whether the producer waits for 100 Continue.
+    """
+
+    __slots__ = (
+        "bodiless",
+        "chunked",
+        "connect_by",
+        "done_by",
+        "go_ahead",
+        "head",
+        "origin",
+        "producer",
+        "safe",
+    )
+
+    def __init__(
+        self,
+        origin: Origin,
+        head: bytes,
+        *,
+        safe: bool,
+        bodiless: bool,
+        connect_by: float,
+        done_by: float,
+        producer: Producer | None = None,
+        chunked: bool = False,
+        go_ahead: bool = False,
+    ) -> None:
+        self.origin = origin
+        self.head = head
+        self.safe = safe
+        self.bodiless = bodiless
+        self.connect_by = connect_by
+        self.done_by = done_by
+        self.producer = producer
+        self.chunked = chunked
+        self.go_ahead = go_ahead
+
+
+class Pool:
+    """Connections of one event loop.
+
+    Args:
+        loop: the loop that they live on.
+        max_clients (int): how many exchanges may be under way at once.
+        idle_timeout (float): seconds after which an unused connection is closed.
+        max_body_size (int | None): the largest body that is taken, in bytes.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        max_clients: int,
+        idle_timeout: float = 120.0,
+        max_body_size: int | None = None,
+    ) -> None:
+        self.loop = loop
+        self.max_clients = max_clients
+        self.idle_timeout = idle_timeout
+        self.max_body_size = max_body_size
+        self._active = 0  # slots taken
+        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._idle: dict[Origin, list[Connection]] = {}  # the most recently used last
+        self._open: dict[Connection, Origin] = {}  # idle or not
+        self._closed = False
+
+    async def request(self, out: Outgoing) -> Reply:
+        """Send a request and wait for the whole answer.
+
+        Args:
+            out (Outgoing): the request.
+
+        Returns:
+            Reply: the answer with its body.
+
+        Raises:
+            OSError: no connection could be made.
+            ConnectionBroken: the exchange broke off.
+            DeadlineMissed: it took too long.
+        """
+        while True:
+            connection = await self._acquire(out)
+            try:
+                await self._start(connection, out, whole=True)
+                return await connection.whole()
+            except ConnectionBroken as error:
+                if not self._may_repeat(out, error):
+                    raise
+            finally:
+                self.release(connection)
+
+    async def open(self, out: Outgoing) -> tuple[Connection, Reply]:
+        """Send a request and wait for the answer's headers; the body is then read piece by piece.
+
+        Args:
+            out (Outgoing): the request.
+
+        Returns:
+            (Connection, Reply): where to read, and the answer without its body. Whoever has it must
+            `release` the connection.
+
+        Raises:
+            As `request`.
+        """
+        while True:
+            connection = await self._acquire(out)
+            try:
+                await self._start(connection, out, whole=False)
+                return connection, await connection.head()
+            except ConnectionBroken as error:
+                self.release(connection)
+                if not self._may_repeat(out, error):
+                    raise
+            except BaseException:
+                self.release(connection)
+                raise
+
+    def release(self, connection: Connection) -> None:
+        """End an exchange: keep the connection if it can be used again, and give the slot back."""
+        if connection.finish() and not self._closed:
+            origin = self._open[connection]
+            connection.idle_since = now = self.loop.time()
+            idle = self._idle.setdefault(origin, [])
+            idle.append(connection)
+            if now - idle[0].idle_since > self.idle_timeout:
+                idle.pop(0).abort()
+        else:
+            connection.abort()
+        self._free()
+
+    def close(self) -> None:
+        """Close every connection; exchanges under way break."""
+        self._closed = True
+        self._idle.clear()
+        for connection in list(self._open):
+            connection.abort()
+        while self._waiting:
+            self._waiting.popleft().cancel()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
+    # -- slots --------------------------------------------------------------------------------
+
+    async def _acquire(self, out: Outgoing) -> Connection:
+        if self._closed:
+            raise RuntimeError("the client has been closed")
+        if self._active < self.max_clients and not self._waiting:
+            self._active += 1
+        else:
+            await self._queue(out)
+        try:
+            return self._idle_connection(out) or await self._connect(out)
+        except BaseException:
+            self._free()
+            raise
+
+    async def _queue(self, out: Outgoing) -> None:
+        turn: asyncio.Future[None] = self.loop.create_future()
+        self._waiting.append(turn)
+        try:
+            async with _until(out.connect_by, "Timeout in request queue"):
+                await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._free()  # the slot came too late: to the next
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+
+    def _free(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._active -= 1
+
+    # -- connections --------------------------------------------------------------------------
+
+    def _idle_connection(self, out: Outgoing) -> Connection | None:
+        idle = self._idle.get(out.origin)
+        while idle:
+            connection = idle.pop()
+            # What cannot be sent twice must not meet a connection that the server has left.
+            if connection.usable and (out.safe or not connection.stirred()):
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self, out: Outgoing) -> Connection:
+        host, port, tls, family, source = out.origin
+        options: dict[str, Any] = {}
+        if isinstance(self.loop, asyncio.BaseEventLoop):  # uvloop's does not know it
+            options["happy_eyeballs_delay"] = 0.25
+        async with _until(out.connect_by, "Timeout while connecting"):
+            connection: Connection
+            _, connection = await self.loop.create_connection(
+                lambda: Connection(self.loop, self._forget),
+                host,
+                port,
+                ssl=tls,
+                family=family,
+                local_addr=(source, 0) if source else None,
+                **options,
+            )
+        connection.max_body_size = self.max_body_size
+        self._open[connection] = out.origin
+        return connection
+
+    def _forget(self, connection: Connection) -> None:
+        origin = self._open.pop(connection, None)
+        if origin is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._idle[origin].remove(connection)
+
+    async def _start(self, connection: Connection, out: Outgoing, *, whole: bool) -> None:
+        connection.start(out.head, whole=whole, bodiless=out.bodiless, deadline=out.done_by)
+        if out.producer is not None:
+            async with _until(out.done_by, "Timeout while sending the body"):
+                await connection.produce(out.producer, chunked=out.chunked, go_ahead=out.go_ahead)
+
+    def _may_repeat(self, out: Outgoing, error: ConnectionBroken) -> bool:
+        """Whether the request cannot have been processed, and may go out again on a fresh one."""
+        if not out.safe or not error.reused or error.answered or self._closed:
+            return False
+        # The server has left one kept-alive connection: the others are no better.
+        for connection in self._idle.pop(out.origin, ()):
+            connection.abort()
+        return True

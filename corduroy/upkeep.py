@@ -1,0 +1,190 @@
+"""A database's upkeep: figures, security, compaction, and what it keeps of old revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .asking import ask, ask_json
+from .server import Place
+from .styles import S, operation
+from .transport.encoding import quote_segment
+
+
+class Upkeep(Place[S]):
+    """The operations of `Database` on the database itself."""
+
+    @operation
+    async def exists(self) -> bool:
+        """Ask whether the database exists.
+
+        Returns:
+            bool: True if it does.
+
+        Endpoint: ``HEAD /{db}``.
+        """
+        return (await ask("HEAD", self._path, accept=(404,))).code != 404
+
+    @operation
+    async def info(self, ddoc: str | None = None) -> dict[str, Any]:
+        """Ask for the database's figures, or for those of a design document's index.
+
+        Args:
+            ddoc (str): the design document's name.
+
+        Returns:
+            dict: ``{"db_name", "doc_count", "update_seq", …}``; for a design document
+            ``{"name", "view_index"}``.
+
+        Endpoints: ``GET /{db}``, ``GET /{db}/_design/{ddoc}/_info``.
+        """
+        if ddoc is None:
+            return dict(await ask_json("GET", self._path))
+        return dict(await ask_json("GET", f"{self._path}/_design/{_ddoc(ddoc)}/_info"))
+
+    @operation
+    async def security(self, value: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Read or set who may use the database.
+
+        Args:
+            value (dict): ``{"admins": {"names", "roles"}, "members": {"names", "roles"}}``; None:
+                read it.
+
+        Returns:
+            dict: the security object, or ``{"ok": true}``.
+
+        Endpoint: ``GET``, ``PUT /{db}/_security``.
+        """
+        if value is None:
+            return dict(await ask_json("GET", f"{self._path}/_security"))
+        if not isinstance(value, Mapping):
+            raise TypeError(f"value must be a dict, not {value!r:.80}")
+        return dict(await ask_json("PUT", f"{self._path}/_security", json=value, name="value"))
+
+    @operation
+    async def compact(self, ddoc: str | None = None) -> dict[str, Any]:
+        """Start to compact the database, or a design document's index.
+
+        Args:
+            ddoc (str): the design document's name.
+
+        Returns:
+            dict: ``{"ok": true}``; the server goes on by itself.
+
+        Endpoints: ``POST /{db}/_compact``, ``POST /{db}/_compact/{ddoc}``.
+        """
+        path = f"{self._path}/_compact" + ("" if ddoc is None else "/" + _ddoc(ddoc))
+        return dict(await ask_json("POST", path, json={}))
+
+    @operation
+    async def cleanup(self) -> dict[str, Any]:
+        """Remove the files of indexes that no design document needs any more.
+
+        Returns:
+            dict: ``{"ok": true}``.
+
+        Endpoint: ``POST /{db}/_view_cleanup``.
+        """
+        return await _post(self._path, "_view_cleanup")
+
+    @operation
+    async def commit(self) -> dict[str, Any]:
+        """Have everything written to disk.
+
+        Returns:
+            dict: ``{"ok": true, "instance_start_time"}``.
+
+        Endpoint: ``POST /{db}/_ensure_full_commit``.
+        """
+        return await _post(self._path, "_ensure_full_commit")
+
+    @operation
+    async def purge(self, docs: Any) -> dict[str, Any]:
+        """Remove revisions of documents for good, as if they had never been.
+
+        Args:
+            docs (list of dict | dict): documents with ``_id`` and ``_rev``; or ``{id: [revs]}``.
+
+        Returns:
+            dict: ``{"purge_seq", "purged": {id: [revs]}}``.
+
+        Endpoint: ``POST /{db}/_purge``.
+        """
+        return dict(
+            await ask_json("POST", f"{self._path}/_purge", json=_revs_by_id(docs), name="docs")
+        )
+
+    @operation
+    async def missing_revs(self, revs: Any) -> dict[str, Any]:
+        """Ask which of some revisions the database does not have.
+
+        Args:
+            revs (dict): ``{id: [revs]}``.
+
+        Returns:
+            dict: ``{"missing_revs": {id: [revs]}}``.
+
+        Endpoint: ``POST /{db}/_missing_revs``.
+        """
+        return await _compare_revs(self._path, "_missing_revs", revs)
+
+    @operation
+    async def revs_diff(self, revs: Any) -> dict[str, Any]:
+        """Ask which of some revisions the database lacks, and which ancestors it has.
+
+        Args:
+            revs (dict): ``{id: [revs]}``.
+
+        Returns:
+            dict: ``{id: {"missing": [revs], "possible_ancestors": [revs]}}``.
+
+        Endpoint: ``POST /{db}/_revs_diff``.
+        """
+        return await _compare_revs(self._path, "_revs_diff", revs)
+
+    @operation
+    async def revs_limit(self, value: int | None = None) -> int | None:
+        """Read or set how many revisions of a document the database remembers.
+
+        Args:
+            value (int): at least 1; None: read it.
+
+        Returns:
+            int: the limit; None where it was set.
+
+        Endpoint: ``GET``, ``PUT /{db}/_revs_limit``.
+        """
+        if value is None:
+            return int(await ask_json("GET", f"{self._path}/_revs_limit"))
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"value must be an int of at least 1, not {value!r:.80}")
+        await ask_json("PUT", f"{self._path}/_revs_limit", json=value, name="value")
+        return None
+
+
+def _ddoc(name: str) -> str:
+    return quote_segment(name.removeprefix("_design/") if isinstance(name, str) else name, "ddoc")
+
+
+async def _post(db: str, what: str) -> dict[str, Any]:
+    """Ask for one of the database's chores, by its name in the path."""
+    return dict(await ask_json("POST", f"{db}/{what}", json={}))
+
+
+async def _compare_revs(db: str, what: str, revs: Any) -> dict[str, Any]:
+    """Ask ``_missing_revs`` or ``_revs_diff`` which of some revisions the database lacks."""
+    body = _revs_by_id(revs)
+    return dict(await ask_json("POST", f"{db}/{what}", json=body, name="revs", safe=True))
+
+
+def _revs_by_id(docs: Any) -> dict[str, list[str]]:
+    """``{id: [revs]}``, as it is or from documents."""
+    if isinstance(docs, Mapping) and "_id" not in docs:
+        return {id: list(revs) for id, revs in docs.items()}
+    found: dict[str, list[str]] = {}
+    listed: Iterable[Any] = [docs] if isinstance(docs, Mapping) else docs
+    for at, doc in enumerate(listed):
+        if not (isinstance(doc, Mapping) and "_id" in doc and "_rev" in doc):
+            raise ValueError(f"docs[{at}] must be a dict with '_id' and '_rev', not {doc!r:.80}")
+        found.setdefault(doc["_id"], []).append(doc["_rev"])
+    return found

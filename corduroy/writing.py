@@ -1,0 +1,210 @@
+"""Writing documents: one by PUT, many by ``_bulk_docs``; what was not saved stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+from .asking import JSON, ask, ask_json, current_rev, doc_path, id_and_rev
+from .conflicts import ConflictResolution, Merge, bulk_requests
+from .content import inlined
+from .server import Place
+from .styles import S, operation
+from .transport.encoding import encode_json
+
+
+class Writing(Place[S]):
+    """The operations of `Database` that save, copy and delete documents."""
+
+    @operation
+    async def save(
+        self,
+        docs: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        merge: Merge | None = None,
+        force: bool = False,
+        batch: bool | None = None,
+        all_or_nothing: bool | None = None,
+        new_edits: bool | None = None,
+    ) -> ConflictResolution[S]:
+        """Save a document, or many.
+
+        What was saved gets its ``_id`` and its new ``_rev``; what was not stays exactly as it was.
+        Documents without an ``_id`` get one of the server's uuids. Attachments that are bytes or open
+        files, as ``_attachments[name]`` or as its ``data``, are uploaded.
+
+        Args:
+            docs (dict | list of dict): the document or documents; any `Mapping` does.
+            merge: what to do about conflicts: ``merge(local, server)`` returns the document to save,
+                or None to leave the conflict; it is asked until nothing moves any more.
+            force (bool): save over what the server has.
+            batch (bool): let the server answer before it has written (one document only).
+            all_or_nothing (bool): of a list, save all or none, where the server can (CouchDB 1.x).
+            new_edits (bool): False saves the revisions as they are, as replication does.
+
+        Returns:
+            ConflictResolution: what was saved, and, of a list, what was not.
+
+        Raises:
+            ConflictResolution: one document was in conflict, and still is.
+            HTTPError: one document was refused; or the request failed.
+
+        Endpoints: ``PUT /{db}/{docid}``, ``POST /{db}/_bulk_docs``, ``GET /_uuids``.
+        """
+        options = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
+        return await _save(self, docs, merge, force, options)
+
+    @operation
+    async def delete(self, doc: Mapping[str, Any] | str, rev: str | None = None) -> dict[str, Any]:
+        """Delete a document.
+
+        Args:
+            doc (dict | str): the document, or its id.
+            rev (str): the revision to delete; None: the document's own ``_rev``, or the current one.
+
+        Returns:
+            dict: ``{"ok", "id", "rev"}``.
+
+        Raises:
+            Conflict: somebody has saved it in between.
+            NotFound: there is no such document.
+
+        Endpoints: ``DELETE /{db}/{docid}``, ``HEAD /{db}/{docid}``.
+        """
+        id, own_rev = id_and_rev(doc)
+        path = self._path + doc_path(id, "doc")
+        rev = rev or own_rev or await current_rev(self._path, id)
+        return dict(await ask_json("DELETE", path, {"rev": rev} if rev else None))
+
+    @operation
+    async def copy(
+        self, source: Mapping[str, Any] | str, dest: Mapping[str, Any] | str
+    ) -> dict[str, str]:
+        """Copy a document within the database.
+
+        Args:
+            source (dict | str): the document (its ``_rev``, if it has one) or its id.
+            dest (dict | str): the new id; to copy over a document, that document with its ``_rev``.
+
+        Returns:
+            dict: ``{"id", "rev"}`` of the copy.
+
+        Raises:
+            Conflict: there is a document of that id already, and dest did not carry its ``_rev``.
+
+        Endpoint: ``COPY /{db}/{docid}``.
+        """
+        source_id, source_rev = id_and_rev(source, "source")
+        dest_id, dest_rev = id_and_rev(dest, "dest")
+        target = doc_path(dest_id, "dest")[1:]
+        headers = {"Destination": f"{target}?rev={dest_rev}" if dest_rev else target}
+        path = self._path + doc_path(source_id, "source")
+        query = {"rev": source_rev} if source_rev else None
+        said = await ask_json("COPY", path, query, headers=headers)
+        # PouchDB Server does not tell.
+        rev = said.get("rev") or await current_rev(self._path, dest_id)
+        return {"id": dest_id, "rev": str(rev)}
+
+
+class _Draft:
+    """A document on its way: the caller's own, and its encoded form."""
+
+    __slots__ = ("body", "doc", "id", "stubs")
+
+    def __init__(self, doc: Any, name: str) -> None:
+        if not isinstance(doc, Mapping):
+            raise TypeError(f"{name} must be a dict, not a {type(doc).__name__}: {doc!r:.80}")
+        self.doc = doc
+        self.id: str | None = None
+        if "_id" in doc:
+            doc_path(doc["_id"], f"{name}['_id']")
+            self.id = doc["_id"]
+        content, self.stubs = inlined(doc, name)
+        self.body = encode_json(content, name)
+
+    def name(self, id: str) -> None:
+        """Give a document without an id one."""
+        self.id = id
+        field = b'{"_id":%b' % encode_json(id, "_id")
+        self.body = field + (b"," if len(self.body) > 2 else b"") + self.body[1:]
+
+    def saved(self, rev: str | None) -> None:
+        """Let the caller's document know what became of it."""
+        doc = self.doc
+        if not isinstance(doc, MutableMapping):
+            return
+        doc["_id"] = self.id
+        if rev is not None:
+            doc["_rev"] = rev
+        if self.stubs:
+            doc["_attachments"] = {**doc["_attachments"], **self.stubs}
+
+
+async def _save(
+    place: Place[S], docs: Any, merge: Merge | None, force: bool, options: Mapping[str, Any]
+) -> ConflictResolution[S]:
+    if merge is not None and not callable(merge):
+        raise TypeError(f"merge must be callable, not {merge!r:.80}")
+    single = isinstance(docs, Mapping)
+    drafts = _drafts([docs] if single else docs, single)
+    options = {name: value for name, value in options.items() if value is not None}
+    if not single and "batch" in options:
+        raise ValueError("batch is for a single document: a list is one batch already")
+    missing = [draft for draft in drafts if draft.id is None]
+    for draft in missing:
+        draft.name(await place._server.uuid())
+    resolution = ConflictResolution(place._session, place._style, place._path)
+    if single and "all_or_nothing" not in options:
+        await _save_one(place._path, drafts[0], options, resolution)
+    else:
+        await _save_many(place._path, drafts, options, resolution)
+    if resolution.pending:
+        await resolution._look_up()
+        if merge is not None or force:
+            await resolution._settle(merge or (lambda local, server: local))
+    if single and resolution.pending:
+        raise resolution._failure()
+    return resolution
+
+
+def _drafts(docs: Iterable[Any], single: bool) -> list[_Draft]:
+    if isinstance(docs, str | bytes) or not isinstance(docs, Iterable):
+        raise TypeError(f"docs must be a dict, or a list of dicts, not {docs!r:.80}")
+    return [_Draft(doc, "doc" if single else f"docs[{at}]") for at, doc in enumerate(docs)]
+
+
+async def _save_one(
+    path: str, draft: _Draft, options: Mapping[str, Any], resolution: ConflictResolution[Any]
+) -> None:
+    """Endpoint: ``PUT /{db}/{docid}``."""
+    assert draft.id is not None
+    query = {}
+    if options.get("batch"):
+        query["batch"] = "ok"
+    if "new_edits" in options:
+        query["new_edits"] = "true" if options["new_edits"] else "false"
+    answer = await ask(
+        "PUT", path + doc_path(draft.id), query, body=draft.body, headers=JSON, accept=(409,)
+    )
+    said = answer.json()
+    if answer.code == 409:
+        resolution.response = said
+        said["id"] = draft.id
+    else:
+        draft.saved(said.get("rev"))
+    resolution._note(draft.doc, {"id": draft.id, **said})
+
+
+async def _save_many(
+    path: str, drafts: list[_Draft], options: Mapping[str, Any], resolution: ConflictResolution[Any]
+) -> None:
+    """Endpoint: ``POST /{db}/_bulk_docs``."""
+    bodies = [draft.body for draft in drafts]
+    for batch, request in bulk_requests(path, bodies, options):
+        results = (await request).json()
+        if options.get("new_edits") is False:  # the answer tells of failures only
+            failed = {result["id"]: result for result in results}
+            results = [failed.get(draft.id, {"id": draft.id}) for draft in drafts[batch]]
+        for draft, result in zip(drafts[batch], results, strict=True):
+            if "error" not in result:
+                draft.saved(result.get("rev"))
+            resolution._note(draft.doc, result)
