@@ -1,6 +1,7 @@
 """The process of one contestant: ``python -m benchmarks.worker BENCHMARK CONTESTANT URL CPUS``.
 
-CPUS are those it may use, as in ``0,1``; where that cannot be chosen, an empty string. Its last line on stdout is what it measured, as JSON.
+CPUS are those it may use, as in ``0,1``; where that cannot be chosen, an empty string.
+Its last line on stdout is what it measured, as JSON.
 """
 
 import json

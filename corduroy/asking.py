@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from typing import Any
 
 from .transport.encoding import encode_json, query_string, quote_segment
 from .transport.session import Answer, Request
+
+_revision = re.compile(r"[0-9]+-[0-9a-zA-Z]+").fullmatch
 
 JSON = {"Content-Type": "application/json"}
 
@@ -78,18 +81,29 @@ def doc_path(id: str, name: str = "id") -> str:
     return "/" + quote_segment(id, name)
 
 
-async def current_rev(path: str, id: str) -> str | None:
+async def current_rev(db: str, id: str) -> str | None:
     """The revision that a document has now; None where there is none.
 
     Endpoint: ``HEAD /{db}/{docid}``.
     """
-    answer = await ask("HEAD", path + doc_path(id), accept=(404,))
-    return None if answer.code == 404 else revision_of(answer)
+    answer = await ask("HEAD", db + doc_path(id), accept=(404,))
+    return None if answer.code == 404 else await revision_of(answer, db + doc_path(id))
 
 
-def revision_of(answer: Answer) -> str:
-    """The revision in an answer's ``ETag``."""
-    return (answer.header("etag") or "").removeprefix("W/").strip('"')
+async def revision_of(answer: Answer, path: str) -> str:
+    """The revision of the document that a HEAD was answered for: its ``ETag``.
+
+    PouchDB Server puts something else there, and has to be asked for the document itself.
+
+    Args:
+        answer (Answer): the answer to HEAD.
+        path (str): the document's path.
+
+    Returns:
+        str: the revision.
+    """
+    tag = (answer.header("etag") or "").strip('"')
+    return tag if _revision(tag) else str((await ask_json("GET", path))["_rev"])
 
 
 def id_and_rev(doc: Any, name: str = "doc") -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from .node import configure, statistics
 from .options import DATABASES, encode_options
 from .replication import replicate
 from .server import Server, ServerOptions, connect, database_path
-from .styles import Auto, S, Style, Styled, check_style, in_place, operation
+from .styles import Auto, Closing, S, Style, Styled, check_style, in_place, operation
 from .transport.auth import Auth
 
 S2 = TypeVar("S2", bound=Style)
@@ -365,25 +365,22 @@ class Couch(Styled[S]):
 
     # -- connections --------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Close the connections that are idle or in use on this event loop, or in this thread.
-
-        Using the server again opens new ones.
-        """
-        self._session.close()
+    @operation
+    async def close(self) -> None:
+        """Close all connections; what is under way on them fails. Using the server opens new ones."""
+        await Closing()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        in_place(self, "close")
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.close()
-        await asyncio.sleep(0)  # the loop closes sockets at its next turn
+        await self.with_style("future").close()
 
     # -- as a container -----------------------------------------------------------------------
 

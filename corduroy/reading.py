@@ -88,10 +88,13 @@ class Reading(Place[S]):
 
         Endpoint: ``HEAD /{db}/{docid}``.
         """
-        answer = await ask("HEAD", self._path + doc_path(id))
+        path = self._path + doc_path(id)
+        answer = await ask("HEAD", path)
         size = answer.header("content-length")
         return AttrDict(
-            rev=revision_of(answer), size=int(size) if size else None, date=answer.header("date")
+            rev=await revision_of(answer, path),
+            size=int(size) if size else None,
+            date=answer.header("date"),
         )
 
     @operation

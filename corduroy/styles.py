@@ -69,6 +69,13 @@ class together:
         return (yield self)
 
 
+class Closing:
+    """Awaited in an operation: closes the session's connections."""
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
 class operation(Generic[P, T]):
     """Make an API method, in all calling styles, of a coroutine method written once.
 
@@ -203,7 +210,7 @@ class _Call:
     def _take(self, step: Any) -> Awaitable[Any]:
         if type(step) is together:
             return _gather([self.session.send(request) for request in step.requests])
-        return self._send(step)
+        return self.session.close() if type(step) is Closing else self._send(step)
 
     async def _send(self, request: Any) -> Answer:
         self.answer = answer = await self.session.send(request)
@@ -345,6 +352,8 @@ class _PrivateLoop:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     self._loop.run_until_complete(task)
+            # What has failed closes its connection with the loop's next turn.
+            self._loop.run_until_complete(asyncio.sleep(0))
             raise
 
     def run_beside(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -188,7 +188,9 @@ class Pool:
         for connection in list(self._open):
             connection.abort()
         while self._waiting:
-            self._waiting.popleft().cancel()
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(ConnectionBroken("the client was closed"))
 
     @property
     def connections(self) -> int:

@@ -210,20 +210,21 @@ class Session:
             headers=reply.headers,
         )
 
-    def close(self) -> None:
-        """Close the connections of the running loop, or of every loop that does not run.
+    async def close(self) -> None:
+        """Close the connections of the running loop; those of other loops close when they run.
 
         Using the session again opens new ones.
         """
         self._check_generation()
-        running = asyncio._get_running_loop()
-        for loop, client in list(self._clients.items()):
-            if loop is running or not (loop.is_running() or loop.is_closed()):
-                del self._clients[loop]
-                if client is not self.http_client:
-                    client.close()
-                    if loop is not running:
-                        loop.run_until_complete(asyncio.sleep(0))
+        clients, self._clients = self._clients, {}
+        for loop, client in clients.items():
+            if client is self.http_client or loop.is_closed():
+                continue
+            with contextlib.suppress(RuntimeError):  # that loop was closed just now
+                loop.call_soon_threadsafe(client.close)
+        # One turn to close the clients here, and one for what they leave to the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     def __del__(self) -> None:
         for loop, client in getattr(self, "_clients", {}).items():

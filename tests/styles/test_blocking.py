@@ -1,0 +1,119 @@
+"""Blocking: plain values, Ctrl-C, threads, forks."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from corduroy import Couch, Database, NotFound
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_gives_values_and_raises_where_it_is_called(db: Database[Any]) -> None:
+    db.save({"_id": "x", "n": 1})
+    assert db.get("x")["n"] == 1
+    with pytest.raises(NotFound):
+        db.get("nowhere")
+
+
+def test_ctrl_c_ends_it_cleanly_and_the_next_call_works(mute: Any, db: Database[Any]) -> None:
+    def press() -> None:
+        mute.asked.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    with pytest.raises(KeyboardInterrupt):
+        Couch(mute.url).info()
+    assert mute.gone.wait(10), "the connection was left open"
+    assert db.info()["doc_count"] == 0
+
+
+def test_one_object_is_shared_by_threads(db: Database[Any]) -> None:
+    def work(thread: int) -> list[int]:
+        db.save([{"_id": f"{thread}-{n}", "n": n} for n in range(20)])
+        return [db.get(f"{thread}-{n}")["n"] for n in range(20)]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(work, range(8)))
+    assert results == [list(range(20))] * 8
+    assert len(db) == 160
+
+
+def test_a_thread_that_ends_takes_its_connections_with_it(run_script: Run) -> None:
+    done = run_script("""
+import gc, os, threading
+from corduroy import Couch
+couch = Couch()
+couch.version()
+before = len(os.listdir("/proc/self/fd"))
+for _ in range(10):
+    thread = threading.Thread(target=couch.version)
+    thread.start()
+    thread.join()
+gc.collect()
+print(len(os.listdir("/proc/self/fd")) - before)
+""")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_forked_child_never_writes_to_its_parents_sockets(run_script: Run) -> None:
+    done = run_script("""
+import os, sys, uuid
+from corduroy import Couch
+couch = Couch()
+couch.version()  # a connection stands when the process forks
+name = f"fork-{uuid.uuid4().hex}"
+couch.create(name)
+db = couch.database(name)
+children = []
+for child in range(4):
+    pid = os.fork()
+    if pid == 0:
+        for n in range(25):
+            db.save({"child": child, "n": n})  # ids from uuids that the parent may have cached
+        os._exit(0)
+    children.append(pid)
+for n in range(25):
+    db.save({"child": "parent", "n": n})
+states = [os.waitpid(pid, 0)[1] for pid in children]
+print(states, len(db))
+couch.delete(name)
+""")
+    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0] 125\n", "")
+
+
+def test_a_child_that_exits_leaves_its_parents_connections_alone(run_script: Run) -> None:
+    done = run_script("""
+import os, sys
+from corduroy import Couch
+couch = Couch()
+couch.version()
+pid = os.fork()
+if pid == 0:
+    couch.version()
+    couch.close()
+    sys.exit(0)  # with all that runs at exit
+print(os.waitpid(pid, 0)[1], couch.version() == couch.version())
+""")
+    assert done.stdout == "0 True\n"
+
+
+def test_a_loop_of_the_threads_own_is_not_touched(db: Database[Any]) -> None:
+    mine = asyncio.new_event_loop()
+    asyncio.set_event_loop(mine)
+    try:
+        db.info()
+        assert asyncio.get_event_loop() is mine
+        assert not mine.is_closed()
+    finally:
+        asyncio.set_event_loop(None)
+        mine.close()
