@@ -54,7 +54,7 @@ class Functions(Place[S]):
     ) -> builtins.list[ViewResult]:
         return await _view_queries(self._path, name, queries, options)
 
-    view = either(_view, _view_queries, lambda *_, **options: "queries" in options)
+    view = either(_view_queries, _view, lambda *_, **options: "queries" not in options)
 
     @operation
     async def query(

@@ -118,8 +118,8 @@ class either(Generic[P, T, P2, T2]):
     """Make one API method of two operations, which differ in arguments and result.
 
     Args:
-        first, second: ``async def`` methods, as `operation` takes them. The first one's docstring and
-            signature tell of both.
+        first, second: ``async def`` methods, as `operation` takes them. Type checkers try the first
+            one first. The one that has a docstring tells of both, with its signature.
         second_if: is called with the arguments, and returns True if they are the second one's.
     """
 
@@ -133,7 +133,7 @@ class either(Generic[P, T, P2, T2]):
             form: Callable[..., Any] = second if second_if(*args, **options) else first
             return form(self, *args, **options)  # type: ignore[no-any-return]
 
-        self._method = _method(chosen, first)
+        self._method = _method(chosen, first if first.__doc__ else second)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._method.__name__ = name

@@ -56,9 +56,7 @@ def mute() -> Iterator[Mute]:
 
 
 @pytest.fixture
-def run_script(
-    couchdb_url: str, tmp_path: Path
-) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_script(couchdb_url: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a program of its own, in which every warning is an error and is seen."""
 
     def run(source: str, **environment: str) -> subprocess.CompletedProcess[str]:

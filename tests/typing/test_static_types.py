@@ -1,0 +1,75 @@
+"""What type checkers conclude: run by mypy (make lint) and by pyright (below)."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typing_extensions import assert_type
+
+from corduroy import ConflictResolution, Couch, Database, Document, ViewResult
+from corduroy.styles import Auto, Blocking, Deferred
+
+if TYPE_CHECKING:
+
+    def blocking() -> None:
+        couch = Couch("http://db", style="blocking")
+        assert_type(couch, Couch[Blocking])
+        db = couch.create("x")
+        assert_type(db, Database[Blocking])
+        assert_type(couch.database("x"), Database[Blocking])
+        assert_type(couch["x"], Database[Blocking])
+        assert_type(couch.version(), str)
+        assert_type(db.get("x"), Document)
+        assert_type(db.get("x", rev="1-a", conflicts=True), Document)
+        assert_type(db.get(["x", "y"]), list[Document | None])
+        assert_type(db.get(), list[Document | None])
+        assert_type(db.save({"a": 1}), ConflictResolution[Blocking])
+        assert_type(db.save({"a": 1}).overwrite(), ConflictResolution[Blocking])
+        assert_type(db.view("a/b", limit=3), ViewResult)
+        assert_type(db.view("a/b", queries=[{"key": 1}]), list[ViewResult])
+        assert_type(db.exists(), bool)
+        db.get(3)  # type: ignore[call-overload]  # pyright: ignore
+        db.exists(3)  # type: ignore[call-arg]  # pyright: ignore
+
+    async def future() -> None:
+        couch = Couch("http://db", style="future")
+        assert_type(couch, Couch[Deferred])
+        db = await couch.create("x")
+        assert_type(db, Database[Deferred])
+        assert_type(db.get("x"), asyncio.Future[Document])
+        assert_type(await db.get("x"), Document)
+        assert_type(await db.get(["x"]), list[Document | None])
+        assert_type(await db.save({"a": 1}), ConflictResolution[Deferred])
+        assert_type(await db.view("a/b"), ViewResult)
+
+    def auto() -> None:
+        couch = Couch("http://db")
+        assert_type(couch, Couch[Auto])
+        db = couch.database("x")
+        assert_type(db, Database[Auto])
+        assert_type(Database("x"), Database[Auto])
+        assert_type(db.get("x"), Any)
+        assert_type(db.get("x", callback=print), Any)
+        assert_type(db.with_style("blocking"), Database[Blocking])
+        assert_type(db.with_style("future"), Database[Deferred])
+        assert_type(db.with_style("blocking").get("x"), Document)
+
+
+def test_pyright_agrees() -> None:
+    pyright = shutil.which("pyright", path=Path(sys.executable).parent)
+    assert pyright is not None, "pyright is part of corduroy[lint]"
+    done = subprocess.run(
+        [pyright, "--pythonpath", sys.executable, __file__], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("style", ["blocking", "future"])
+def test_the_styles_that_types_are_made_for_exist(style: Any) -> None:
+    assert Couch("http://db", style=style).database("x").with_style("auto").name == "x"
