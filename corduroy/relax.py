@@ -107,7 +107,8 @@ async def _until_finished(handler: RequestHandler, method: Callable[[], Any]) ->
         return hook
 
     handler.on_finish = end(handler.on_finish)  # type: ignore[method-assign]
-    handler.on_connection_close = end(handler.on_connection_close)  # type: ignore[method-assign]
+    connection: Any = handler.request.connection
+    connection.set_close_callback(end(handler.on_connection_close))
     token = failures.set(fail)
     try:
         result = method()

@@ -154,5 +154,5 @@ def test_that_is_not_callable_is_refused_in_a_script_too() -> None:
 
 def test_is_refused_by_an_object_chosen_to_block() -> None:
     blocking = Couch("http://127.0.0.1:9", style="blocking")
-    with pytest.raises(TypeError, match="callback.*with_style"):
-        blocking.with_style("auto").with_style("blocking").info(callback=print)  # type: ignore
+    with pytest.raises(TypeError, match=r"callback.*with_style"):
+        blocking.with_style("auto").with_style("blocking").info(callback=print)

@@ -213,24 +213,22 @@ class BrokenAfterTheEnd(Page):
 
 
 @asynccontextmanager
-async def serving(db: Database[Any]) -> AsyncIterator[Callable[[str], Any]]:
-    handlers = Page.__subclasses__()
-    app = Application([(f"/{page.__name__}", page) for page in handlers], db=db)
+async def serving(db: Database[Any], **settings: Any) -> AsyncIterator[int]:
+    """Serve every page above, each under its class's name; gives the port."""
+    pages = [(f"/{page.__name__}", page) for page in Page.__subclasses__()]
+    server = HTTPServer(Application(pages, db=db, **settings))
     socket, port = bind_unused_port()
-    server = HTTPServer(app)
     server.add_socket(socket)
-    client = AsyncHTTPClient(force_instance=True)
-
-    async def fetch(page: type[Page]) -> HTTPResponse:
-        url = f"http://127.0.0.1:{port}/{page.__name__}"
-        return await client.fetch(url, raise_error=False, request_timeout=10)
-
     try:
-        yield fetch
+        yield port
     finally:
-        client.close()
         server.stop()
         await server.close_all_connections()
+
+
+async def fetch(port: int, page: type[Page]) -> HTTPResponse:
+    url = f"http://127.0.0.1:{port}/{page.__name__}"
+    return await AsyncHTTPClient().fetch(url, raise_error=False, request_timeout=10)
 
 
 @pytest.fixture(autouse=True)
@@ -246,8 +244,8 @@ def quiet_access_log() -> Iterator[None]:
 async def test_a_handler_answers_when_its_chain_is_done(
     db: Database[Any], page: type[Page]
 ) -> None:
-    async with serving(db) as fetch:
-        response = await fetch(page)
+    async with serving(db) as port:
+        response = await fetch(port, page)
     assert (response.code, json.loads(response.body)) == (200, {"n": 1})
 
 
@@ -258,8 +256,8 @@ async def test_a_handler_answers_when_its_chain_is_done(
 async def test_what_a_handler_or_its_callback_raises_is_answered_and_does_not_hang(
     db: Database[Any], page: type[Page], code: int
 ) -> None:
-    async with serving(db) as fetch:
-        assert (await fetch(page)).code == code
+    async with serving(db) as port:
+        assert (await fetch(port, page)).code == code
 
 
 async def test_what_a_callback_raises_after_the_answer_is_not_swallowed(
@@ -269,29 +267,27 @@ async def test_what_a_callback_raises_after_the_answer_is_not_swallowed(
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: heard.done() or heard.set_result(context["exception"])
     )
-    async with serving(db) as fetch:
-        assert (await fetch(BrokenAfterTheEnd)).code == 200
+    async with serving(db) as port:
+        assert (await fetch(port, BrokenAfterTheEnd)).code == 200
         assert str(await asyncio.wait_for(heard, 10)) == "after the end"
 
 
 class Abandoned(Page):
-    ended: asyncio.Future[None]
-
     @relax
     def get(self) -> None:
-        type(self).ended = asyncio.get_running_loop().create_future()
+        self.settings["opened"].set()
 
     def on_connection_close(self) -> None:
-        self.ended.set_result(None)
+        self.settings["closed"].set()
 
 
 async def test_a_handler_whose_client_has_gone_is_let_go(db: Database[Any]) -> None:
-    async with serving(db) as fetch:
-        fetching = asyncio.ensure_future(fetch(Abandoned))
-        while not hasattr(Abandoned, "ended"):
-            await asyncio.sleep(0.01)
-        fetching.cancel()
-        others = asyncio.all_tasks()
-    await asyncio.wait_for(Abandoned.ended, 10)
-    left = {task for task in others if "_until_finished" in repr(task) and not task.done()}
-    assert not left
+    opened, closed = asyncio.Event(), asyncio.Event()
+    async with serving(db, opened=opened, closed=closed) as port:
+        _, client = await asyncio.open_connection("127.0.0.1", port)
+        client.write(b"GET /Abandoned HTTP/1.1\r\nHost: here\r\n\r\n")
+        await asyncio.wait_for(opened.wait(), 10)
+        (waiting,) = (task for task in asyncio.all_tasks() if "_execute" in repr(task))
+        client.close()
+        await asyncio.wait_for(closed.wait(), 10)
+        await asyncio.wait_for(waiting, 10)

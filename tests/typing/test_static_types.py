@@ -7,10 +7,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
-from typing_extensions import assert_type
 
 from corduroy import ConflictResolution, Couch, Database, Document, ViewResult
 from corduroy.styles import Auto, Blocking, Deferred
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
         assert_type(db.view("a/b", limit=3), ViewResult)
         assert_type(db.view("a/b", queries=[{"key": 1}]), list[ViewResult])
         assert_type(db.exists(), bool)
-        db.get(3)  # type: ignore[call-overload]  # pyright: ignore
-        db.exists(3)  # type: ignore[call-arg]  # pyright: ignore
+        db.get(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        db.exists(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     async def future() -> None:
         couch = Couch("http://db", style="future")
