@@ -7,6 +7,7 @@ may be to blame.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     asked = arguments()
+    # Ends like Ctrl-C: through the with block that ends the server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     benchmarks = [BENCHMARKS[asked.only]] if asked.only else list(BENCHMARKS.values())
     with canned_server(asked.server) as server:
         print(f"canned server: {server.kind}", file=sys.stderr)
@@ -37,8 +40,8 @@ def main() -> int:
     content = report.document(benchmarks, outcome, server.kind)
     report.write(asked.json, content)
     for benchmark in benchmarks:
-        print("\n".join(report.table(benchmark, outcome.results(benchmark))))
-    for contestant, stderr in outcome.failures.items():
+        print("\n".join(report.table(benchmark, outcome.completed(benchmark))))
+    for contestant, stderr in content["failures"].items():
         print(f"{contestant} failed:\n{stderr.rstrip()}\n", file=sys.stderr)
     for judged in content["bars"]:
         print(report.bar_line(judged))

@@ -7,6 +7,8 @@ spends on being a client.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import httptools
@@ -22,13 +24,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._body = bytearray()
         self._answer: asyncio.Future[bytearray] | None = None
-
-    @classmethod
-    async def open(cls, url: str) -> Connection:
-        parts = urlsplit(url)
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(cls, parts.hostname or "", parts.port or 80)
-        return connection
 
     async def fetch(self, request: bytes) -> bytearray:
         """The body of the answer, which is not kept here."""
@@ -62,6 +57,16 @@ class Connection(asyncio.Protocol):
             self._answer.set_result(self._body)
         else:
             self._answer.set_exception(ValueError(f"the server answered {status}"))
+
+
+@asynccontextmanager
+async def connections(url: str, number: int) -> AsyncIterator[list[Connection]]:
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
+    connect = asyncio.get_running_loop().create_connection
+    opened = [(await connect(Connection, host, port))[1] for _ in range(number)]
+    yield opened
+    for connection in opened:
+        connection.transport.close()
 
 
 def request(url: str, path: str) -> bytes:

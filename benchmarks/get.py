@@ -167,7 +167,7 @@ def floor(workers: int) -> Callable[[Meter, str], None]:
     def run(meter: Meter, url: str) -> None:
         import orjson
 
-        from .floor import Connection, request
+        from .floor import Connection, connections, request
 
         asked = request(url, PATH)
 
@@ -178,9 +178,10 @@ def floor(workers: int) -> Callable[[Meter, str], None]:
             return fetch
 
         async def main() -> None:
-            calls = [worker(await Connection.open(url)) for _ in range(workers)]
-            check(await calls[0]())
-            await meter.run_async(at_once(calls))
+            async with connections(url, workers) as opened:
+                calls = [worker(connection) for connection in opened]
+                check(await calls[0]())
+                await meter.run_async(at_once(calls))
 
         asyncio.run(main())
 

@@ -1,4 +1,4 @@
-"""Lets the contestants take turns, each time in a new process, and takes the medians."""
+"""Lets the contestants take turns, each time in a new process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import median
 
-from .model import Benchmark, Figures, Group
+from .model import Benchmark, Figures, Results
 from .servers import ROOT, CannedServer
 
 TIMEOUT = 60
@@ -17,48 +16,48 @@ TIMEOUT = 60
 
 @dataclass
 class Outcome:
-    """What came of a run: figures by benchmark and contestant, or why there are none."""
+    """What came of a run: the results of each round, by benchmark, and why others have none."""
 
-    rounds: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    rounds: dict[str, list[Results]] = field(default_factory=dict)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def results(self, benchmark: Benchmark) -> dict[str, Figures]:
-        """The medians of those contestants that came through every round."""
-        return {
-            name: {figure: median(each[figure] for each in rounds) for figure in rounds[0]}
-            for name, rounds in self.rounds[benchmark.name].items()
-            if f"{benchmark.name}: {name}" not in self.failures
-        }
+    def completed(self, benchmark: Benchmark) -> list[Results]:
+        """Without those contestants that failed in any of the rounds."""
+        return [
+            {name: each for name, each in results.items() if not self.failed(benchmark, name)}
+            for results in self.rounds[benchmark.name]
+        ]
+
+    def failed(self, benchmark: Benchmark, contestant: str) -> bool:
+        return (benchmark.name, contestant) in self.failures
 
 
 def run(benchmarks: Iterable[Benchmark], rounds: int, server: CannedServer) -> Outcome:
     outcome = Outcome()
     for benchmark in benchmarks:
-        outcome.rounds[benchmark.name] = {}
+        outcome.rounds[benchmark.name] = done = []
         for number in range(1, rounds + 1):
             print(f"{benchmark.name}, round {number} of {rounds}", file=sys.stderr)
-            for group in benchmark.groups:
-                run_round(benchmark, group, server, outcome)
+            done.append(run_round(benchmark, server, outcome))
     return outcome
 
 
-def run_round(benchmark: Benchmark, group: Group, server: CannedServer, outcome: Outcome) -> None:
+def run_round(benchmark: Benchmark, server: CannedServer, outcome: Outcome) -> Results:
     """Everybody once; who has failed is out."""
-    measured = outcome.rounds[benchmark.name]
-    for contestant in group.contestants:
-        title = f"{benchmark.name}: {contestant.name}"
-        if title in outcome.failures:
-            continue
-        try:
-            figures = run_once(
-                benchmark.name, contestant.name, server.url, server.cpus(group.in_turns)
-            )
-        except ContestantFailed as failure:
-            outcome.failures[title] = str(failure)
-            print(f"{title} failed", file=sys.stderr)
-        else:
-            measured.setdefault(contestant.name, []).append(figures)
-            print(f"  {contestant.name}: {figures['rate']:,.1f}/s", file=sys.stderr)
+    results: dict[str, Figures] = {}
+    for group in benchmark.groups:
+        cpus = server.cpus(group.in_turns)
+        for name in (contestant.name for contestant in group.contestants):
+            if outcome.failed(benchmark, name):
+                continue
+            try:
+                figures = results[name] = run_once(benchmark.name, name, server.url, cpus)
+            except ContestantFailed as failure:
+                outcome.failures[benchmark.name, name] = str(failure)
+                print(f"  {name}: failed", file=sys.stderr)
+            else:
+                print(f"  {name}: {figures['rate']:,.1f}/s", file=sys.stderr)
+    return results
 
 
 class ContestantFailed(Exception):

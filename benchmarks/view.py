@@ -168,29 +168,28 @@ def tornado(make: Callable[[], AsyncHTTPClient]) -> Callable[[Meter, str], None]
 def decode(meter: Meter, url: str) -> None:
     import msgspec
 
-    from .floor import Connection, request
+    from .floor import Connection, connections, request
+
+    async def fetch(connection: Connection) -> Any:
+        body = await connection.fetch(request(url, PATH))
+        gc.disable()
+        try:
+            rows = msgspec.json.decode(body)["rows"]
+        finally:
+            gc.enable()
+        del body
+        # The loop still holds the Future that brought the body, until this step ends.
+        await asyncio.sleep(0)
+        return rows
+
+    def touch(rows: Any) -> None:
+        if not meter.notes:  # the first call, as for the peak
+            meter.notes["held_mb"] = meter.above_idle_mb()
+        touch_dicts(rows)
 
     async def main() -> None:
-        connection = await Connection.open(url)
-
-        async def fetch() -> Any:
-            body = await connection.fetch(request(url, PATH))
-            gc.disable()
-            try:
-                rows = msgspec.json.decode(body)["rows"]
-            finally:
-                gc.enable()
-            del body
-            # The loop still holds the Future that brought the body, until this step ends.
-            await asyncio.sleep(0)
-            return rows
-
-        def touch(rows: Any) -> None:
-            if not meter.notes:  # the first call, as for the peak
-                meter.notes["held_mb"] = meter.above_idle_mb()
-            touch_dicts(rows)
-
-        await measure_async(meter, fetch, touch)
+        async with connections(url, 1) as [connection]:
+            await measure_async(meter, lambda: fetch(connection), touch)
 
     asyncio.run(main())
 

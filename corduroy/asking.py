@@ -6,8 +6,8 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any
 
-from .transport.encoding import encode_json, query_string, quote_segment
-from .transport.session import Answer, Request
+from .transport.encoding import check_header, encode_json, query_string, quote_segment
+from .transport.messages import Answer, Request
 
 _revision = re.compile(r"[0-9]+-[0-9a-zA-Z]+").fullmatch
 
@@ -38,6 +38,8 @@ async def ask(
     """
     if query:
         path += query_string(query)
+    for header, value in (options.get("headers") or {}).items():
+        check_header(header, value)
     if json is not None:
         options["body"] = encode_json(json, name)
         options["headers"] = {**JSON, **options["headers"]} if "headers" in options else JSON

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
-from .content import content_type_of, outgoing
+from .content import Sent, content_type_of, outgoing
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import quote_segment
@@ -41,10 +41,12 @@ class Attachments(Place[S]):
         """
         id, rev = id_and_rev(doc)
         if filename is None:
-            filename = os.path.basename(str(getattr(content, "name", "")))
+            own = getattr(content, "name", None)  # a number, where a file has none
+            filename = os.path.basename(own) if isinstance(own, str) else ""
             if not filename:
                 raise ValueError("filename is needed: the content has no name of its own")
         body, length = outgoing(content)
+        sent = Sent(body)
         kind = content_type or content_type_of(filename)
         headers = {"Content-Type": kind}
         if length is not None and callable(body):
@@ -52,16 +54,11 @@ class Attachments(Place[S]):
         target = self._path + attachment_path(id, filename)
         if rev is None and not isinstance(doc, Mapping):
             rev = await current_rev(self._path, id)
-        answer = await ask("PUT", target, {"rev": rev} if rev else None, body=body, headers=headers)
+        query = {"rev": rev} if rev else None
+        answer = await ask("PUT", target, query, body=sent.body, headers=headers)
         said: dict[str, Any] = answer.json()
         if isinstance(doc, MutableMapping):
-            stub = {
-                "stub": True,
-                "content_type": kind,
-                "revpos": int(said["rev"].partition("-")[0]),
-            }
-            if length is not None:
-                stub["length"] = length
+            stub = {**sent.stub(kind), "revpos": int(said["rev"].partition("-")[0])}
             doc["_rev"] = said["rev"]
             doc["_attachments"] = {**(doc.get("_attachments") or {}), filename: stub}
         return said

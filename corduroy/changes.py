@@ -17,6 +17,8 @@ async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if feed not in ("normal", "longpoll"):
         raise ValueError(f"feed must be 'normal' or 'longpoll', not {feed!r:.80}")
     timeout, doc_ids = options.pop("timeout", None), options.pop("doc_ids", None)
+    if timeout is not None and (isinstance(timeout, bool) or not timeout >= 0):
+        raise ValueError(f"timeout must be seconds, not {timeout!r:.80}")
     selector, params = options.pop("selector", None), options.pop("query_params", None) or {}
     query = {**encode_options(options, CHANGES, "changes"), **params}
     waits: dict[str, Any] = {}
@@ -24,7 +26,9 @@ async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
         query["feed"] = feed
         if timeout is not None:
             query["timeout"] = str(int(timeout * 1000))
-            waits["timeout"] = timeout + defaults.request_timeout
+        # The server holds its answer back for so long (a minute, if nobody says otherwise).
+        held = 60.0 if timeout is None else timeout
+        waits["timeout"] = held + defaults.request_timeout if defaults.request_timeout else 0.0
     if doc_ids is not None:
         body, query["filter"] = {"doc_ids": check_keys(doc_ids, "doc_ids")}, "_doc_ids"
     elif selector is not None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Generic
 
 from . import defaults
-from .asking import JSON, ask_json
+from .asking import JSON, ask, ask_json, doc_path
 from .content import inlined
 from .errors import Conflict, error_from_item
 from .styles import S, Styled, operation
 from .transport.encoding import encode_json
-from .transport.session import Request, Session
+from .transport.messages import Request
+from .transport.session import Session
 
 Merge = Callable[[Any, Any], Any]
 
@@ -24,9 +25,10 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
     documents, returns it.
 
     Attributes:
-        pending (dict): what was not saved, by id: ``{"doc": the local document, "error": "conflict" or
-            another of the server's words, "reason": its sentence, "server_doc": the document that the
-            server has (`Document`; with ``_deleted`` where it is deleted; None for other errors)}``.
+        pending (dict): what was not saved, by id: a dict with ``"doc"``, the local document;
+            ``"error"``, ``"conflict"`` or another of the server's words; ``"reason"``, its sentence;
+            and ``"server_doc"``, the document that the server has (`Document`; with ``_deleted`` where
+            it is deleted, and no ``_rev`` where it has never been; None for other errors).
         resolved (dict): what was saved, by id: the documents, with their new ``_rev``.
     """
 
@@ -103,6 +105,11 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
     async def _look_up(self) -> None:
         """Fetch what the server has of the documents in conflict."""
         ids = [id for id, entry in self.pending.items() if entry["error"] == "conflict"]
+        for id in [id for id in ids if id.startswith("_local/")]:  # these are in no _all_docs
+            ids.remove(id)
+            answer = await ask("GET", self._path + doc_path(id), accept=(404,))
+            row = {"doc": answer.json()} if answer.code != 404 else {}
+            self.pending[id]["server_doc"] = _server_doc(id, row)
         if not ids:
             return
         found = await ask_json(
@@ -116,10 +123,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
             self.pending[id]["server_doc"] = _server_doc(id, row)
 
     async def _settle(self, merge: Merge) -> None:
-        if self._session is None:
-            raise RuntimeError(
-                "this ConflictResolution was unpickled: it knows no database any more"
-            )
+        self._check_session()
         stuck: set[str] = set()
         while True:
             merged: dict[str, dict[str, Any]] = {}
@@ -127,22 +131,34 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
                 server = entry["server_doc"]
                 if entry["error"] != "conflict" or server is None or id in stuck:
                     continue
-                chosen = merge(_copied(entry["doc"]), copy.deepcopy(server))
+                chosen = self._merged(merge, entry["doc"], server)
                 if chosen is not None:
-                    if not isinstance(chosen, Mapping):
-                        raise TypeError(f"merge must return a dict or None, not {chosen!r:.80}")
-                    merged[id] = {**chosen, "_id": id, "_rev": server["_rev"]}
-                    if server.get("_deleted") and "_deleted" not in chosen:
-                        merged[id].pop("_deleted", None)
+                    merged[id] = {**chosen, "_id": id}
+                    merged[id].pop("_rev", None)
+                    if "_rev" in server:
+                        merged[id]["_rev"] = server["_rev"]
             if not merged:
                 return
             await self._save(merged)
-            tried = {id: doc["_rev"] for id, doc in merged.items() if id in self.pending}
+            tried = {id: doc.get("_rev") for id, doc in merged.items() if id in self.pending}
             await self._look_up()
             for id, rev in tried.items():
                 # Nobody else has moved: trying again would change nothing.
                 if (self.pending[id]["server_doc"] or {}).get("_rev") == rev:
                     stuck.add(id)
+
+    def _check_session(self) -> None:
+        if self._session is None:
+            raise RuntimeError(
+                "this ConflictResolution was unpickled: it knows no database any more"
+            )
+
+    def _merged(self, merge: Merge, local: Any, server: Any) -> Mapping[str, Any] | None:
+        """What a merge makes of copies of two documents."""
+        chosen = merge(_copied(local), copy.deepcopy(server))
+        if chosen is not None and not isinstance(chosen, Mapping):
+            raise TypeError(f"merge must return a dict or None, not {chosen!r:.80}")
+        return chosen
 
     async def _save(self, merged: Mapping[str, dict[str, Any]]) -> None:
         written = [inlined(doc, "merge's result") for doc in merged.values()]
@@ -174,9 +190,8 @@ def _server_doc(id: str, row: Mapping[str, Any]) -> Any:
     doc = row.get("doc")
     if doc is not None:
         return defaults.document(doc)
-    if row.get("value"):
-        return defaults.document({"_id": id, "_rev": row["value"]["rev"], "_deleted": True})
-    return None
+    rev = {"_rev": row["value"]["rev"]} if row.get("value") else {}
+    return defaults.document({"_id": id, **rev, "_deleted": True})
 
 
 def _copied(doc: Any) -> Any:
@@ -184,7 +199,10 @@ def _copied(doc: Any) -> Any:
     new = dict(doc) if not isinstance(doc, dict) else doc.copy()
     for key, value in new.items():
         if key == "_attachments":
-            new[key] = {name: copy.copy(attachment) for name, attachment in value.items()}
+            new[key] = {
+                name: dict(attachment) if isinstance(attachment, Mapping) else attachment
+                for name, attachment in value.items()
+            }
         else:
             new[key] = copy.deepcopy(value)
     return new

@@ -51,6 +51,43 @@ def outgoing(content: Any) -> tuple[bytes | Producer, int | None]:
     )
 
 
+class Sent:
+    """A body on its way, which is measured as it goes.
+
+    Args:
+        body (bytes | Producer): what is to be sent.
+
+    Attributes:
+        body (bytes | Producer): what to send in its place.
+    """
+
+    def __init__(self, body: bytes | Producer) -> None:
+        self._size = 0
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self.body = self._passing_on(body) if callable(body) else self._measured(body)
+
+    def stub(self, content_type: str) -> dict[str, Any]:
+        """What stands for the attachment in its document. PouchDB Server knows it by its digest."""
+        digest = base64.b64encode(self._digest.digest()).decode()
+        return {
+            "stub": True,
+            "content_type": content_type,
+            "length": self._size,
+            "digest": f"md5-{digest}",
+        }
+
+    def _measured(self, piece: bytes) -> bytes:
+        self._size += len(piece)
+        self._digest.update(piece)
+        return piece
+
+    def _passing_on(self, produce: Producer) -> Producer:
+        def measuring(write: Any) -> Any:
+            return produce(lambda piece: write(self._measured(piece)))
+
+        return measuring
+
+
 def _length(file: Any) -> int | None:
     """How many bytes are left in an open file; None where nobody knows."""
     try:
@@ -129,13 +166,7 @@ def inlined(doc: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], dict[
         content = _read(data, f"{name}['_attachments'][{filename!r}]")
         kind = kind or content_type_of(filename)
         written[filename] = {"content_type": kind, "data": base64.b64encode(content).decode()}
-        digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-        stubs[filename] = {
-            "stub": True,
-            "content_type": kind,
-            "length": len(content),
-            "digest": f"md5-{digest}",
-        }
+        stubs[filename] = Sent(content).stub(kind)
     return ({**doc, "_attachments": written}, stubs) if stubs else (doc, {})
 
 

@@ -10,7 +10,6 @@ from .asking import ask, ask_json
 from .database import Database, database_of
 from .errors import HTTPError, PreconditionFailed
 from .node import configure, statistics
-from .options import DATABASES, encode_options
 from .replication import replicate
 from .server import Server, ServerOptions, connect, database_path
 from .styles import Auto, Closing, S, Style, Styled, check_style, in_place, operation
@@ -132,8 +131,10 @@ class Couch(Styled[S]):
         Endpoint: ``GET /_up``; ``GET /`` where the server has no ``_up``.
         """
         try:
-            if (await ask("GET", "/_up", accept=(400, 404))).code >= 300:
-                await ask_json("GET", "/")
+            answer = await ask("GET", "/_up", accept=(400, 404))
+            if answer.code >= 300:
+                answer = await ask("GET", "/")
+            answer.json()
         except HTTPError:
             if raise_exception:
                 raise
@@ -220,9 +221,7 @@ class Couch(Styled[S]):
 
         Endpoint: ``GET /_all_dbs``.
         """
-        return list(
-            await ask_json("GET", "/_all_dbs", encode_options(options, DATABASES, "all_dbs"))
-        )
+        return await self._server.names(options)
 
     def database(self, name: str) -> Database[S]:
         """A database of this server, whether it exists or not. Nothing is sent.
@@ -259,7 +258,7 @@ class Couch(Styled[S]):
         if answer.code == 404:
             if not create_if_missing:
                 await ask("GET", path)  # raises, with the reason that HEAD has no body for
-            await ask("PUT", path, accept=(412,))
+            await ask_json("PUT", path, accept=(412,))
         return self.database(name)
 
     @operation
@@ -311,7 +310,7 @@ class Couch(Styled[S]):
         if partitioned:
             query["partitioned"] = "true"
         try:
-            await ask("PUT", path, query)
+            await ask_json("PUT", path, query)
         except PreconditionFailed:
             if not exists_ok:
                 raise
@@ -327,9 +326,12 @@ class Couch(Styled[S]):
         Raises:
             NotFound: there is none.
 
-        Endpoint: ``DELETE /{db}``.
+        Endpoints: ``DELETE /{db}``; before it ``GET /{db}`` on CouchDB 1.x.
         """
-        await ask("DELETE", database_path(name))
+        path = database_path(name)
+        if await self._server.is_classic():
+            await ask("GET", path)  # PouchDB Server deletes what does not exist, too
+        await ask_json("DELETE", path)
 
     @property
     def users(self) -> Database[S]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from .attachments import Attachments
 from .changes import list_changes
+from .conflicts import replace
 from .design import Functions
 from .documents import Document
+from .errors import NotFound
+from .leaves import Leaves
 from .reading import Reading
 from .replication import replicate
 from .server import Server, connect, database_path
@@ -22,7 +25,7 @@ from .writing import Writing
 S2 = TypeVar("S2", bound=Style)
 
 
-class Database(Reading[S], Writing[S], Functions[S], Attachments[S], Upkeep[S]):
+class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], Upkeep[S]):
     """A CouchDB database, whether it exists or not. Making one sends nothing.
 
     Args:
@@ -43,8 +46,8 @@ class Database(Reading[S], Writing[S], Functions[S], Attachments[S], Upkeep[S]):
             url, _, name = name_or_url.rstrip("/").rpartition("/")
             if url.endswith((":", ":/")):
                 raise ValueError("name_or_url must end with a database's name")
-        path = database_path(unquote(name))
-        self._set_up(connect(url or None, auth), path, "auto")
+            name = unquote(name)
+        self._set_up(connect(url or None, auth), database_path(name), "auto")
 
     def _set_up(self, server: Server, path: str, style: Any) -> None:
         self._server = server
@@ -115,17 +118,23 @@ class Database(Reading[S], Writing[S], Functions[S], Attachments[S], Upkeep[S]):
         return found
 
     def __setitem__(self, id: str, doc: Any) -> None:
-        if isinstance(doc, dict) and doc.get("_id", id) != id:
+        if not isinstance(doc, Mapping):
+            raise TypeError(f"doc must be a dict, not {doc!r:.80}")
+        if doc.get("_id", id) != id:
             raise ValueError(f"doc has another '_id' than {id!r:.80}")
-        if isinstance(doc, dict) and "_id" not in doc:
-            doc["_id"] = id
-        in_place(self, "save", doc)
+        named = {**doc, "_id": id}
+        in_place(self, "save", named)
+        replace(doc, named, {})
 
     def __delitem__(self, id: str) -> None:
         in_place(self, "delete", id)
 
     def __contains__(self, id: str) -> bool:
-        return in_place(self, "_has", id)  # type: ignore[no-any-return]
+        try:
+            in_place(self, "head", id)
+        except NotFound:
+            return False
+        return True
 
     def __iter__(self) -> Iterator[str]:
         return iter([row.id for row in in_place(self, "view", "_all_docs")])

@@ -24,10 +24,10 @@ mapping: type[dict[str, Any]]
 """The class of the objects inside documents, made of a dict."""
 
 connect_timeout: float = 20.0
-"""Seconds until a connection must stand, the wait for a free one included. 0: no limit."""
+"""Seconds until a connection must stand, the wait for a free one included; 0 is no limit."""
 
 request_timeout: float = 60.0
-"""Seconds until an answer must be whole. 0: no limit."""
+"""Seconds until an answer must be whole; 0 is no limit."""
 
 max_clients: int = 64
 """How many requests one `Couch` has under way at once, on one event loop. Others wait their turn."""

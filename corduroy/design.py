@@ -13,11 +13,12 @@ from urllib.parse import quote, urlencode
 
 from .asking import ask, ask_json, doc_path
 from .errors import HTTPError
-from .options import VIEW, check_keys, encode_options
+from .options import KEYS, VIEW, check_keys, encode_options
+from .rows import RowsParser
 from .server import Place, Server
 from .styles import S, either, operation
-from .transport.encoding import quote_segment
-from .transport.session import Answer
+from .transport.encoding import encode_json, quote_segment
+from .transport.messages import Answer
 from .views import ViewResult
 
 
@@ -52,7 +53,7 @@ class Functions(Place[S]):
     async def _view_queries(
         self, /, name: str, *, queries: Iterable[Mapping[str, Any]], **options: Any
     ) -> builtins.list[ViewResult]:
-        return await _view_queries(self._path, name, queries, options)
+        return await _view_queries(self._server, self._path, name, queries, options)
 
     view = either(_view_queries, _view, lambda *_, **options: "queries" not in options)
 
@@ -147,8 +148,15 @@ class Functions(Place[S]):
 
         Endpoint: any method on ``/{db}/_design/{ddoc}/_rewrite/{path}``.
         """
+        if method not in _METHODS:
+            raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r:.80}")
         return await _render(method, self._path + _rewrite_path(ddoc, path), params, body)
 
+
+# Request lines have no more than some 8,000 bytes.
+_LONG_KEY = 500
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "COPY")
 
 _ALL = {
     "_all_docs": "/_all_docs",
@@ -180,6 +188,11 @@ def _function_path(name: str, kind: str, argument: str = "name") -> str:
     return f"/_design/{ddoc}/{kind}/{function}"
 
 
+def ddoc_name(name: str) -> str:
+    """A design document's name, encoded; given with or without ``_design/`` before it."""
+    return quote_segment(name.removeprefix("_design/") if isinstance(name, str) else name, "ddoc")
+
+
 def _view_path(name: str) -> str:
     """The path of a view, or of ``_all_docs`` and its like, below its database."""
     return _ALL.get(name) or _function_path(name, "_view")
@@ -198,16 +211,22 @@ async def query_view(db: str, name: str, options: Mapping[str, Any]) -> ViewResu
     """
     query, body = _view_query(options)
     method = "GET" if body is None else "POST"
-    answer = await ask(method, db + _view_path(name), query, json=body, safe=True)
-    return ViewResult(name, answer.json(), options)
+    rows, path = RowsParser(), db + _view_path(name)
+    answer = await ask(method, path, query, json=body, safe=True, consume=rows.feed)
+    return ViewResult(name, answer.decoded(rows.finish), options)
 
 
 async def _view_queries(
-    db: str, name: str, queries: Iterable[Mapping[str, Any]], options: Mapping[str, Any]
+    server: Server,
+    db: str,
+    name: str,
+    queries: Iterable[Mapping[str, Any]],
+    options: Mapping[str, Any],
 ) -> list[ViewResult]:
-    """Query one view several times in one request.
+    """Query one view several times, in one request where the server knows how.
 
     Args:
+        server (Server): the server.
         db (str): the database's path.
         name (str): the view.
         queries (list of dict): the options of each query.
@@ -216,12 +235,18 @@ async def _view_queries(
     Returns:
         list of ViewResult: one for each query.
     """
-    shared = [{**options, **query} for query in check_keys(queries, "queries")]
-    for one in shared:
-        encode_options(one, VIEW, "a view")
+    shared = []
+    for at, query in enumerate(check_keys(queries, "queries")):
+        if not isinstance(query, Mapping):
+            raise TypeError(f"queries[{at}] must be a dict of options, not {query!r:.80}")
+        shared.append({**options, **query})
+        encode_options(shared[-1], VIEW, "a view")
+    path = f"{db}{_view_path(name)}/queries"
+    if await server.is_classic():
+        return [await query_view(db, name, one) for one in shared]
     found = await ask_json(
         "POST",
-        f"{db}{_view_path(name)}/queries",
+        path,
         json={"queries": shared},
         name="queries",
         safe=True,
@@ -232,11 +257,16 @@ async def _view_queries(
 
 
 def _view_query(options: Mapping[str, Any]) -> tuple[dict[str, str], Any]:
-    """A view's query and body: ``keys`` go in the body, where there is room for any number."""
+    """A view's query and body: what may be long goes in the body, where there is room for it."""
     keys = options.get("keys")
     rest = {name: value for name, value in options.items() if name != "keys"}
-    body = None if keys is None else {"keys": check_keys(keys)}
-    return encode_options(rest, VIEW, "a view"), body
+    body = {} if keys is None else {"keys": check_keys(keys)}
+    query = encode_options(rest, VIEW, "a view")
+    for name in KEYS & query.keys():
+        if len(query[name]) > _LONG_KEY:
+            del query[name]
+            body[name] = rest[name]
+    return query, body or None
 
 
 class Rendered:
@@ -317,18 +347,22 @@ def _word(key: str, value: Any) -> str:
 
 def _list_path(name: str, view_name: str) -> str:
     """The path of a list function applied to a view, which may be another design document's."""
+    if not isinstance(view_name, str):
+        raise TypeError(f"view must be a str, not {view_name!r:.80}")
+    path = _function_path(name, "_list")
     ddoc, _, _ = name.removeprefix("_design/").partition("/")
     other, _, function = view_name.removeprefix("_design/").rpartition("/")
     tail = quote_segment(function, "view")
     if other and other != ddoc:
         tail = f"{quote_segment(other, 'view')}/{tail}"
-    return f"{_function_path(name, '_list')}/{tail}"
+    return f"{path}/{tail}"
 
 
 def _rewrite_path(ddoc: str, path: str) -> str:
     """The path of something behind a design document's rewrite rules."""
-    name = quote_segment(ddoc.removeprefix("_design/"), "ddoc")
-    return f"/_design/{name}/_rewrite/{quote(path.lstrip('/'), safe='/')}"
+    if not isinstance(path, str):
+        raise TypeError(f"path must be a str, not {path!r:.80}")
+    return f"/_design/{ddoc_name(ddoc)}/_rewrite/{quote(path.lstrip('/'), safe='/')}"
 
 
 async def query_once(
@@ -338,11 +372,11 @@ async def query_once(
     for name, source in (("map_src", map_src), ("reduce_src", reduce_src)):
         if not isinstance(source, str) and (name, source) != ("reduce_src", None):
             raise TypeError(f"{name} must be a str, not {source!r:.80}")
-    words = encode_options({k: v for k, v in options.items() if k != "keys"}, VIEW, "a view")
+    words, keys = _view_query(options)
+    encode_json(keys, "keys")
     functions = {"map": map_src, **({"reduce": reduce_src} if reduce_src else {})}
     if await server.is_classic():
-        keys = {"keys": list(options["keys"])} if options.get("keys") is not None else {}
-        body = {**functions, **keys}
+        body = {**functions, **(keys or {})}
         found = await ask_json("POST", f"{db}/_temp_view", words, json=body, safe=True)
         return ViewResult("_temp_view", found, options)
     name = f"corduroy-{await server.uuid()}"

@@ -47,7 +47,8 @@ class AttrDict(dict[str, Any]):
             raise AttributeError(f"{type(self).__name__} has no key {name!r}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(type(self), name):
+        taken = getattr(type(self), name, None)
+        if taken is not None and not isinstance(taken, property):  # a Row's read the key itself
             raise AttributeError(
                 f"{name!r} is a method of {type(self).__name__}: write doc[{name!r}] = … instead"
             )

@@ -245,9 +245,10 @@ def error_from_answer(
         HTTPError: of the class that fits the status.
     """
     error, reason = phrase, ""
-    if isinstance(body, dict):
-        error = str(body.get("error", phrase))
-        reason = str(body.get("reason", ""))
+    told = body[0] if isinstance(body, list) and body else body  # a bulk request that is refused
+    if isinstance(told, dict):
+        error = str(told.get("error", phrase))
+        reason = str(told.get("reason", ""))
     elif 300 <= code < 400:
         target = next((v for k, v in headers if k.lower() == "location"), "elsewhere")
         reason = f"the server points to {target.partition('?')[0]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .asking import ask_json
+from .errors import NotFound
 from .server import Server
 from .transport.encoding import quote_segment
 
@@ -39,7 +40,10 @@ async def configure(server: Server, name: str | None, value: Any, delete: bool) 
 async def statistics(server: Server, name: str | None) -> Any:
     """Read statistics; argument and result as of `Couch.stats`."""
     steps = _steps(name)
-    return await ask_json("GET", "/".join([await node_path(server) + "/_stats", *steps]))
+    found = await ask_json("GET", "/".join([await node_path(server) + "/_stats", *steps]))
+    if found is None:  # CouchDB 3's way to say so
+        raise NotFound(None, "not_found", f"there are no statistics {name!r}")
+    return found
 
 
 def _steps(name: str | None) -> list[str]:

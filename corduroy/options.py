@@ -9,8 +9,12 @@ from typing import Any
 from .transport.encoding import encode_json
 
 
-def _json(name: str, value: Any) -> str:
+def _key(name: str, value: Any) -> str:
     return encode_json(value, name).decode()
+
+
+def _revs(name: str, value: Any) -> str:
+    return encode_json(check_keys(value, name), name).decode()
 
 
 def _flag(name: str, value: Any) -> str:
@@ -31,6 +35,10 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {value!r:.80}")
     return value
+
+
+def _name(name: str, value: Any) -> str:
+    return _key(name, _text(name, value))
 
 
 def _seq(name: str, value: Any) -> str:
@@ -57,12 +65,12 @@ def _level(name: str, value: Any) -> str:
 Encoder = Callable[[str, Any], str]
 
 VIEW: dict[str, Encoder] = {
-    "key": _json,
-    "keys": _json,
-    "startkey": _json,
-    "start_key": _json,
-    "endkey": _json,
-    "end_key": _json,
+    "key": _key,
+    "keys": _key,
+    "startkey": _key,
+    "start_key": _key,
+    "endkey": _key,
+    "end_key": _key,
     "startkey_docid": _text,
     "start_key_doc_id": _text,
     "endkey_docid": _text,
@@ -86,11 +94,14 @@ VIEW: dict[str, Encoder] = {
 }
 """Every option of a view, and what makes its text of a value."""
 
+KEYS = frozenset(name for name, encoder in VIEW.items() if encoder is _key)
+"""Those that are keys: JSON of any kind, and of any length."""
+
 DOCUMENT: dict[str, Encoder] = {
     "rev": _text,
     "revs": _flag,
     "revs_info": _flag,
-    "open_revs": lambda name, value: "all" if value == "all" else _json(name, value),
+    "open_revs": lambda name, value: "all" if value == "all" else _revs(name, value),
     "conflicts": _flag,
     "deleted_conflicts": _flag,
     "latest": _flag,
@@ -98,7 +109,7 @@ DOCUMENT: dict[str, Encoder] = {
     "meta": _flag,
     "attachments": _flag,
     "att_encoding_info": _flag,
-    "atts_since": _json,
+    "atts_since": _revs,
 }
 """Every option of a document's GET."""
 
@@ -118,8 +129,13 @@ CHANGES: dict[str, Encoder] = {
 """Every option of ``_changes`` that is not about waiting."""
 
 DATABASES: dict[str, Encoder] = {
-    name: VIEW[name]
-    for name in ("startkey", "start_key", "endkey", "end_key", "limit", "skip", "descending")
+    "startkey": _name,
+    "start_key": _name,
+    "endkey": _name,
+    "end_key": _name,
+    "limit": _count,
+    "skip": _count,
+    "descending": _flag,
 }
 """Every option of ``_all_dbs``."""
 
@@ -149,7 +165,7 @@ def encode_options(
             near = difflib.get_close_matches(name, known, 1, 0.4)
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{what} has no option {name!r}{hint}")
-        if value is not None or encoder is _json:
+        if value is not None or encoder is _key:
             query[name] = encoder(name, value)
     return query
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import defaults
-from .asking import ask, ask_json, current_rev, doc_path, revision_of
+from .asking import JSON, ask, ask_json, doc_path, revision_of
 from .design import query_view
 from .documents import AttrDict, Document
 from .options import DOCUMENT, check_keys, encode_options
 from .server import Place
-from .styles import S, either, operation
+from .styles import S, either, operation, together
+from .transport.encoding import encode_json, query_string
+from .transport.messages import Request
 
 _FIRST = 50
 
@@ -54,7 +56,7 @@ class Reading(Place[S]):
         if answer.code == 304:
             return None  # type: ignore[return-value]
         found = answer.json()
-        if "open_revs" in options:
+        if "open_revs" in query:
             return [_leaf(leaf) for leaf in found]  # type: ignore[return-value]
         return _document(found)
 
@@ -122,21 +124,20 @@ class Reading(Place[S]):
         Returns:
             list of Document: in the same order; None where there is no such document or revision.
 
-        Endpoint: ``POST /{db}/_bulk_get``.
+        Endpoints: ``POST /{db}/_bulk_get``; ``GET /{db}/{docid}`` for each on CouchDB 1.x.
         """
         wanted = check_keys(docs, "docs")
         for at, one in enumerate(wanted):
             if not isinstance(one, Mapping):
                 raise TypeError(f"docs[{at}] must be a dict with 'id', not {one!r:.80}")
             doc_path(one.get("id", ""), f"docs[{at}]['id']")
-        path, body = f"{self._path}/_bulk_get", {"docs": wanted}
-        found = await ask_json("POST", path, json=body, name="docs", safe=True)
+        path, body = f"{self._path}/_bulk_get", encode_json({"docs": wanted}, "docs")
+        if await self._server.is_classic():  # PouchDB Server has one, but in an order of its own
+            answers = await together([_at_revision(self._path, one) for one in wanted])
+            return [None if one.code == 404 else _document(one.json()) for one in answers]
+        found = (await ask("POST", path, body=body, headers=JSON, safe=True)).json()
         leaves = [leaf for result in found["results"] for leaf in result["docs"]]
         return [_document(leaf["ok"]) if "ok" in leaf else None for leaf in leaves]
-
-    @operation
-    async def _has(self, id: str) -> bool:
-        return await current_rev(self._path, id) is not None
 
 
 def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
@@ -147,6 +148,11 @@ def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
 
 def _document(found: dict[str, Any]) -> Document:
     return defaults.document(found)  # type: ignore[return-value]
+
+
+def _at_revision(db: str, wanted: Mapping[str, Any]) -> Request:
+    rev = query_string({"rev": wanted["rev"]} if wanted.get("rev") else {})
+    return Request("GET", db + doc_path(wanted["id"]) + rev, accept=(404,))
 
 
 def _leaf(leaf: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from .asking import ask_json, doc_path
 from .server import Server, database_path
 from .styles import Styled
-from .transport.session import Session, check_url
+from .transport.encoding import check_url, encode_json
+from .transport.session import Session
 
 _OPTIONS = frozenset(
     (
@@ -38,6 +39,7 @@ async def replicate(
             ("http://", "https://", "socks5://")
         ):
             raise ValueError(f"{name} must be an http, https or socks5 url")
+    encode_json(options, "options")
     path = "/_replicate" if lasting is None else "/_replicator" + doc_path(lasting, "_id")
     ends = [_end(server, source, "source"), _end(server, target, "target")]
     classic = await server.is_classic()
@@ -55,6 +57,8 @@ def _end(server: Server, end: Any, name: str) -> Mapping[str, Any]:
     if isinstance(end, Mapping):
         if "url" not in end:
             raise ValueError(f"{name} must have an 'url' if it is a dict")
+        check_url(end["url"])
+        encode_json(end, name)
         return end
     if isinstance(end, str) and "://" not in end:
         database_path(end)

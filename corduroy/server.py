@@ -12,11 +12,13 @@ from tornado.httpclient import AsyncHTTPClient
 
 from . import defaults
 from .asking import ask_json
+from .options import DATABASES, encode_options
 from .styles import S, Styled
 from .transport.auth import Auth, BasicAuth
-from .transport.encoding import quote_segment
+from .transport.encoding import check_url, quote_segment
 from .transport.loops import generation
-from .transport.session import Session, check_url
+from .transport.session import Session
+from .transport.tls import client_context
 
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*").fullmatch
 _SYSTEM = ("_users", "_replicator", "_global_changes", "_metadata", "_nodes", "_dbs")
@@ -57,9 +59,11 @@ class Server:
         """
         if self._generation != generation():  # a fork must not give the same ones to its parent
             self._uuids, self._generation = [], generation()
-        while not self._uuids:
-            self._uuids = await self.uuids(max(1, defaults.uuid_cache))
-        return self._uuids.pop()
+        while True:
+            try:
+                return self._uuids.pop()  # threads may do so at once
+            except IndexError:
+                self._uuids += await self.uuids(max(1, defaults.uuid_cache))
 
     async def uuids(self, count: int) -> list[str]:
         """Fetch uuids.
@@ -68,6 +72,16 @@ class Server:
         """
         found = await ask_json("GET", "/_uuids", {"count": str(count)})
         return list(found["uuids"])
+
+    async def names(self, options: Mapping[str, Any]) -> list[str]:
+        """The names of the databases; options and result as of `Couch.all_dbs`.
+
+        Endpoint: ``GET /_all_dbs``.
+        """
+        query = encode_options(options, DATABASES, "all_dbs")
+        if query and await self.is_classic():  # gives all of them, whatever it is asked
+            return _chosen(await ask_json("GET", "/_all_dbs"), options)
+        return list(await ask_json("GET", "/_all_dbs", query))
 
     async def is_classic(self) -> bool:
         """Whether the server speaks as CouchDB 1.x does (PouchDB Server, too); asked once.
@@ -79,6 +93,20 @@ class Server:
             major = str(info.get("version", "")).partition(".")[0]
             self._classic = "couchdb" not in info or not major.isdigit() or int(major) < 2
         return self._classic
+
+
+def _chosen(names: list[str], options: Mapping[str, Any]) -> list[str]:
+    """Those of some names that ``_all_dbs`` gives with options."""
+    first = options.get("startkey", options.get("start_key"))
+    last = options.get("endkey", options.get("end_key"))
+    descending = bool(options.get("descending"))
+    lower, upper = (last, first) if descending else (first, last)
+    chosen = [
+        name
+        for name in sorted(names, reverse=descending)
+        if (lower is None or name >= lower) and (upper is None or name <= upper)
+    ]
+    return chosen[options.get("skip") or 0 :][: options.get("limit")]
 
 
 class Place(Styled[S]):
@@ -125,7 +153,7 @@ def connect(
             f"http_client must be an AsyncHTTPClient or a class of them, not {http_client!r:.80}"
         )
     if ssl_context is None and parts.scheme == "https":
-        ssl_context = _ssl_context(verify, ca_certs)
+        ssl_context = client_context(verify, ca_certs)
     return Server(
         Session(
             url,
@@ -160,14 +188,6 @@ def _auth(
     if password is not None and user is None:
         raise ValueError("password needs user beside it")
     return None if user is None else BasicAuth(user, password or "")
-
-
-def _ssl_context(verify: bool, ca_certs: str | os.PathLike[str] | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_certs)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def database_path(name: str) -> str:

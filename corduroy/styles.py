@@ -13,10 +13,10 @@ import atexit
 import contextvars
 import functools
 import inspect
+import selectors
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from tornado.ioloop import IOLoop
@@ -24,7 +24,8 @@ from tornado.ioloop import IOLoop
 from .errors import HTTPError
 from .status import Status
 from .transport.loops import generation, keep_forever
-from .transport.session import Answer, Session
+from .transport.messages import Answer
+from .transport.session import Session
 
 Auto = Literal["auto"]
 Blocking = Literal["blocking"]
@@ -334,27 +335,54 @@ def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
     return private.run_beside(coroutine)
 
 
+class _LazySelector(selectors.DefaultSelector):
+    """Asks the system about sockets when the loop has nothing else to do, and now and then.
+
+    A loop with work at hand asks without waiting, four times in each blocking call; most of what such
+    a call costs is system calls.
+    """
+
+    _BUSY_TURNS = 16
+    _skipped = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0 and self._skipped < self._BUSY_TURNS:
+            self._skipped += 1
+            return []
+        self._skipped = 0
+        return super().select(timeout)
+
+
 class _PrivateLoop:
     """The event loop on which one thread's blocking calls run; closed when the thread ends."""
 
     def __init__(self) -> None:
         self.generation = generation()
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop(_LazySelector())
         self._helper: ThreadPoolExecutor | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        task = self._loop.create_task(coroutine)
+        task = self._loop.create_task(self._stop_after(coroutine))
         try:
-            return self._loop.run_until_complete(task)
+            self._loop.run_forever()
+            return task.result()
         except BaseException:
             # Ctrl-C stops the loop between two steps of the task: let it end its exchange.
-            if not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    self._loop.run_until_complete(task)
+            task.cancel()
+            while not task.done():
+                self._loop.run_forever()
+            if not task.cancelled():
+                task.exception()  # it has been heard of
             # What has failed closes its connection with the loop's next turn.
             self._loop.run_until_complete(asyncio.sleep(0))
             raise
+
+    async def _stop_after(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        # Stopping here saves the turn that run_until_complete takes to hear of the end.
+        try:
+            return await coroutine
+        finally:
+            self._loop.stop()
 
     def run_beside(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run in a helper thread while this thread, whose own loop is running, waits."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .asking import ask, ask_json
+from .design import ddoc_name
+from .errors import BadRequest, NotFound
+from .options import check_keys
 from .server import Place
 from .styles import S, operation
-from .transport.encoding import quote_segment
 
 
 class Upkeep(Place[S]):
@@ -40,7 +42,7 @@ class Upkeep(Place[S]):
         """
         if ddoc is None:
             return dict(await ask_json("GET", self._path))
-        return dict(await ask_json("GET", f"{self._path}/_design/{_ddoc(ddoc)}/_info"))
+        return dict(await ask_json("GET", f"{self._path}/_design/{ddoc_name(ddoc)}/_info"))
 
     @operation
     async def security(self, value: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -73,8 +75,9 @@ class Upkeep(Place[S]):
 
         Endpoints: ``POST /{db}/_compact``, ``POST /{db}/_compact/{ddoc}``.
         """
-        path = f"{self._path}/_compact" + ("" if ddoc is None else "/" + _ddoc(ddoc))
-        return dict(await ask_json("POST", path, json={}))
+        if ddoc is None:
+            return await _post(self._path, "_compact")
+        return await _post(self._path, "_compact/" + ddoc_name(ddoc))
 
     @operation
     async def cleanup(self) -> dict[str, Any]:
@@ -110,9 +113,8 @@ class Upkeep(Place[S]):
 
         Endpoint: ``POST /{db}/_purge``.
         """
-        return dict(
-            await ask_json("POST", f"{self._path}/_purge", json=_revs_by_id(docs), name="docs")
-        )
+        body = _revs_by_id(docs, "docs")
+        return dict(await _offered("POST", self._path, "_purge", json=body, name="docs"))
 
     @operation
     async def missing_revs(self, revs: Any) -> dict[str, Any]:
@@ -126,7 +128,14 @@ class Upkeep(Place[S]):
 
         Endpoint: ``POST /{db}/_missing_revs``.
         """
-        return await _compare_revs(self._path, "_missing_revs", revs)
+        body = _revs_by_id(revs, "revs")
+        try:
+            return dict(await _compare_revs(self._path, "_missing_revs", body))
+        except NotFound as error:
+            if error.error != _NOT_OFFERED:
+                raise
+            found = await _compare_revs(self._path, "_revs_diff", body)
+        return {"missing_revs": {id: diff["missing"] for id, diff in found.items()}}
 
     @operation
     async def revs_diff(self, revs: Any) -> dict[str, Any]:
@@ -140,7 +149,7 @@ class Upkeep(Place[S]):
 
         Endpoint: ``POST /{db}/_revs_diff``.
         """
-        return await _compare_revs(self._path, "_revs_diff", revs)
+        return await _compare_revs(self._path, "_revs_diff", _revs_by_id(revs, "revs"))
 
     @operation
     async def revs_limit(self, value: int | None = None) -> int | None:
@@ -155,36 +164,51 @@ class Upkeep(Place[S]):
         Endpoint: ``GET``, ``PUT /{db}/_revs_limit``.
         """
         if value is None:
-            return int(await ask_json("GET", f"{self._path}/_revs_limit"))
+            return int(await _offered("GET", self._path, "_revs_limit"))
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"value must be an int of at least 1, not {value!r:.80}")
-        await ask_json("PUT", f"{self._path}/_revs_limit", json=value, name="value")
+        await _offered("PUT", self._path, "_revs_limit", json=value)
         return None
 
 
-def _ddoc(name: str) -> str:
-    return quote_segment(name.removeprefix("_design/") if isinstance(name, str) else name, "ddoc")
+_NOT_OFFERED = "not_offered"
+
+# What PouchDB Server, which takes the path for a document's, answers where it has no such endpoint.
+_TAKEN_FOR_A_DOCUMENT = (
+    "missing",
+    "only_multipart_accepted",
+    "Only reserved document ids may start with underscore.",
+)
+
+
+async def _offered(method: str, db: str, what: str, **options: Any) -> Any:
+    """Ask for something that not every server has."""
+    try:
+        return await ask_json(method, f"{db}/{what}", **options)
+    except (BadRequest, NotFound) as error:
+        if error.reason not in _TAKEN_FOR_A_DOCUMENT:
+            raise
+        said = f"this server does not offer {what}"
+        raise NotFound(404, _NOT_OFFERED, said, method=method, url=error.url) from None
 
 
 async def _post(db: str, what: str) -> dict[str, Any]:
     """Ask for one of the database's chores, by its name in the path."""
-    return dict(await ask_json("POST", f"{db}/{what}", json={}))
+    return dict(await _offered("POST", db, what, json={}))
 
 
 async def _compare_revs(db: str, what: str, revs: Any) -> dict[str, Any]:
     """Ask ``_missing_revs`` or ``_revs_diff`` which of some revisions the database lacks."""
-    body = _revs_by_id(revs)
-    return dict(await ask_json("POST", f"{db}/{what}", json=body, name="revs", safe=True))
+    return dict(await _offered("POST", db, what, json=revs, name="revs", safe=True))
 
 
-def _revs_by_id(docs: Any) -> dict[str, list[str]]:
+def _revs_by_id(docs: Any, name: str) -> dict[str, list[str]]:
     """``{id: [revs]}``, as it is or from documents."""
     if isinstance(docs, Mapping) and "_id" not in docs:
-        return {id: list(revs) for id, revs in docs.items()}
+        return {id: check_keys(revs, f"{name}[{id!r}]") for id, revs in docs.items()}
     found: dict[str, list[str]] = {}
-    listed: Iterable[Any] = [docs] if isinstance(docs, Mapping) else docs
-    for at, doc in enumerate(listed):
+    for at, doc in enumerate([docs] if isinstance(docs, Mapping) else check_keys(docs, name)):
         if not (isinstance(doc, Mapping) and "_id" in doc and "_rev" in doc):
-            raise ValueError(f"docs[{at}] must be a dict with '_id' and '_rev', not {doc!r:.80}")
+            raise ValueError(f"{name}[{at}] must be a dict with '_id' and '_rev', not {doc!r:.80}")
         found.setdefault(doc["_id"], []).append(doc["_rev"])
     return found

@@ -91,15 +91,22 @@ class Writing(Place[S]):
         Raises:
             Conflict: there is a document of that id already, and dest did not carry its ``_rev``.
 
-        Endpoint: ``COPY /{db}/{docid}``.
+        Endpoints: ``COPY /{db}/{docid}``; on CouchDB 1.x also ``GET`` and ``PUT``.
         """
         source_id, source_rev = id_and_rev(source, "source")
         dest_id, dest_rev = id_and_rev(dest, "dest")
         target = doc_path(dest_id, "dest")[1:]
         headers = {"Destination": f"{target}?rev={dest_rev}" if dest_rev else target}
         path = self._path + doc_path(source_id, "source")
-        query = {"rev": source_rev} if source_rev else None
-        said = await ask_json("COPY", path, query, headers=headers)
+        query = {"rev": source_rev} if source_rev else {}
+        if target != dest_id and await self._server.is_classic():
+            # PouchDB Server takes the header as it is, without decoding it.
+            content = await ask_json("GET", path, {**query, "attachments": "true"})
+            del content["_id"], content["_rev"]
+            where, over = self._path + doc_path(dest_id), {"rev": dest_rev} if dest_rev else None
+            said = await ask_json("PUT", where, over, json=content)
+        else:
+            said = await ask_json("COPY", path, query, headers=headers)
         # PouchDB Server does not tell.
         rev = said.get("rev") or await current_rev(self._path, dest_id)
         return {"id": dest_id, "rev": str(rev)}
@@ -147,13 +154,15 @@ async def _save(
     single = isinstance(docs, Mapping)
     drafts = _drafts([docs] if single else docs, single)
     options = {name: value for name, value in options.items() if value is not None}
-    if not single and "batch" in options:
-        raise ValueError("batch is for a single document: a list is one batch already")
+    if "batch" in options and (not single or len(options) > 1):
+        raise ValueError(
+            "batch is for a single document, and goes with no other option of its kind"
+        )
     missing = [draft for draft in drafts if draft.id is None]
     for draft in missing:
         draft.name(await place._server.uuid())
     resolution = ConflictResolution(place._session, place._style, place._path)
-    if single and "all_or_nothing" not in options:
+    if single and options.keys() <= {"batch"}:
         await _save_one(place._path, drafts[0], options, resolution)
     else:
         await _save_many(place._path, drafts, options, resolution)
@@ -177,11 +186,7 @@ async def _save_one(
 ) -> None:
     """Endpoint: ``PUT /{db}/{docid}``."""
     assert draft.id is not None
-    query = {}
-    if options.get("batch"):
-        query["batch"] = "ok"
-    if "new_edits" in options:
-        query["new_edits"] = "true" if options["new_edits"] else "false"
+    query = {"batch": "ok"} if options.get("batch") else None
     answer = await ask(
         "PUT", path + doc_path(draft.id), query, body=draft.body, headers=JSON, accept=(409,)
     )
@@ -201,10 +206,28 @@ async def _save_many(
     bodies = [draft.body for draft in drafts]
     for batch, request in bulk_requests(path, bodies, options):
         results = (await request).json()
-        if options.get("new_edits") is False:  # the answer tells of failures only
-            failed = {result["id"]: result for result in results}
-            results = [failed.get(draft.id, {"id": draft.id}) for draft in drafts[batch]]
-        for draft, result in zip(drafts[batch], results, strict=True):
+        if options.get("new_edits") is False:
+            results = [_failure_of(draft, results) for draft in drafts[batch]]
+        for draft, result in zip(drafts[batch], _in_order(results, drafts[batch]), strict=True):
             if "error" not in result:
                 draft.saved(result.get("rev"))
             resolution._note(draft.doc, result)
+
+
+def _in_order(
+    results: Iterable[Mapping[str, Any]], drafts: list[_Draft]
+) -> list[Mapping[str, Any]]:
+    """The results in the order of the documents: PouchDB Server answers for CouchDB's own ids first."""
+    by_id: dict[str | None, list[Mapping[str, Any]]] = {}
+    for result in results:
+        by_id.setdefault(result["id"], []).append(result)
+    return [by_id[draft.id].pop(0) for draft in drafts]
+
+
+def _failure_of(draft: _Draft, failures: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the server says of a document saved without new edits, where it tells of failures only."""
+    assert draft.id is not None
+    for failure in failures:  # PouchDB Server names no revision
+        if failure["id"] == draft.id and failure.get("rev") in (None, draft.doc.get("_rev")):
+            return failure
+    return {"id": draft.id}

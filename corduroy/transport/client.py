@@ -24,10 +24,13 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse, _Requ
 from tornado.netutil import is_valid_ip, ssl_options_to_context
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
-from .connection import BodyTooLarge, Connection, ConnectionBroken, DeadlineMissed, Producer, Reply
+from .connection import Connection, Producer
 from .encoding import check_header, check_target
 from .gzip import gunzip, gunzipped
+from .loops import close_with_loop
 from .pool import Origin, Outgoing, Pool
+from .reply import BodyTooLarge, ConnectionBroken, DeadlineMissed, Reply
+from .tls import client_context
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -71,8 +74,10 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         super().initialize(defaults=defaults)
         loop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]
         self.pool = Pool(loop, max_clients, idle_timeout, max_body_size)
+        close_with_loop(loop, self.pool)
         self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
         self._fetching: set[asyncio.Task[None]] = set()
+        self._latest: asyncio.Task[None]
 
     def close(self) -> None:
         """Close every connection; requests under way fail."""
@@ -86,9 +91,8 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
 
         Cancelling the Future ends the exchange and closes its connection at once.
         """
-        before = set(self._fetching)
         future = super().fetch(request, raise_error, **kwargs)
-        (task,) = self._fetching - before
+        task = self._latest  # which that has just started
 
         def end(done: asyncio.Future[HTTPResponse]) -> None:
             if done.cancelled():
@@ -100,6 +104,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
     def fetch_impl(self, request: HTTPRequest, callback: Fetched) -> None:
         """Start one exchange; what Tornado's ``fetch`` calls."""
         task = asyncio.ensure_future(self._fetch(request, callback), loop=self.pool.loop)
+        self._latest = task
         self._fetching.add(task)
         task.add_done_callback(self._fetching.discard)
 
@@ -108,6 +113,13 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         started, wall = loop.time(), time.time()
         try:
             response = await self._follow(request)
+        except asyncio.CancelledError:
+            if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
+                raise
+            error = HTTPStreamClosedError(
+                "what a callback or body_producer waited for was cancelled"
+            )
+            response = HTTPResponse(request, 599, error=error)
         except Exception as error:
             response = HTTPResponse(request, 599, error=_tornado_error(error))
         response.request_time = loop.time() - started
@@ -140,7 +152,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
             finally:
                 self.pool.release(connection)
         headers = _headers(reply)
-        if request.decompress_response and reply.header(b"content-encoding") == b"gzip":
+        if request.decompress_response and reply.gzipped:
             headers["X-Consumed-Content-Encoding"] = headers.pop("Content-Encoding")
         return HTTPResponse(
             request,
@@ -161,7 +173,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
             for name, value in reply.headers:
                 request.header_callback(f"{name}: {value}\r\n")
             request.header_callback("\r\n")
-        zipped = request.decompress_response and reply.header(b"content-encoding") == b"gzip"
+        zipped = request.decompress_response and reply.gzipped
         pieces = gunzipped(connection.read, self.pool.max_body_size) if zipped else None
         while piece := await (anext(pieces, b"") if pieces else connection.read()):
             if request.streaming_callback is None or redirects:
@@ -172,7 +184,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
                     await handed
 
     def _decoded(self, request: HTTPRequest, reply: Reply) -> bytes:
-        if request.decompress_response and reply.header(b"content-encoding") == b"gzip":
+        if request.decompress_response and reply.gzipped:
             return gunzip(reply.body, self.pool.max_body_size)
         return bytes(reply.body)
 
@@ -213,7 +225,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
             connect_by=now + connect if connect else 0.0,
             done_by=now + total if total else 0.0,
             producer=cast(Producer | None, producer),
-            chunked="Transfer-Encoding" in headers,
+            length=None if "Transfer-Encoding" in headers else _length(headers),
             go_ahead=request.expect_100_continue,
         )
         return out, url._replace(netloc=netloc).geturl()
@@ -228,26 +240,41 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         )
 
     def _context(self, request: HTTPRequest) -> ssl.SSLContext:
-        if isinstance(request.ssl_options, ssl.SSLContext):
-            return request.ssl_options
-        if request.ssl_options is not None:
-            return ssl_options_to_context(request.ssl_options, server_side=False)
-        key = (request.validate_cert, request.ca_certs, request.client_cert, request.client_key)
+        """The TLS settings of a request; the same ones for equal options, as their connections are."""
+        options = request.ssl_options
+        if isinstance(options, ssl.SSLContext):
+            return options
+        key: tuple[Any, ...]
+        if options is not None:
+            key = tuple(sorted(options.items()))
+        else:
+            key = (request.validate_cert, request.ca_certs, request.client_cert, request.client_key)
         if key not in self._contexts:
-            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=request.ca_certs)
-            if not request.validate_cert:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            if request.client_cert is not None:
-                context.load_cert_chain(request.client_cert, request.client_key)
-            self._contexts[key] = context
+            self._contexts[key] = _new_context(request)
         return self._contexts[key]
+
+
+def _new_context(request: HTTPRequest) -> ssl.SSLContext:
+    if request.ssl_options is not None:
+        return ssl_options_to_context(request.ssl_options, server_side=False)
+    context = client_context(request.validate_cert is not False, request.ca_certs)
+    if request.client_cert is not None:
+        context.load_cert_chain(request.client_cert, request.client_key)
+    return context
 
 
 def _address(interface: str | None) -> str | None:
     if interface and not is_valid_ip(interface):
         raise ValueError(f"network_interface must be an IP address, not {interface!r}")
     return interface
+
+
+def _length(headers: httputil.HTTPHeaders) -> int | None:
+    """What the caller says that a body_producer makes; None where there is none."""
+    given = headers.get("Content-Length")
+    if given is not None and not (given.isascii() and given.isdigit()):
+        raise ValueError(f"headers: Content-Length must be a number, not {given!r:.80}")
+    return None if given is None else int(given)
 
 
 def _body(request: HTTPRequest) -> bytes | None:

@@ -7,86 +7,22 @@ do when it fails: it breaks, and says how far the exchange had got, so that the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import select
 from collections.abc import Awaitable, Callable
 from typing import cast
 
 import httptools
 
+from .reply import BodyTooLarge, ConnectionBroken, DeadlineMissed, MalformedAnswer, Reply
+
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
 _HELD = 64 * 1024
 
+# What an answer may bring before its body.
+_HEAD = 64 * 1024
+
+Consumer = Callable[[bytes], None]
 Producer = Callable[[Callable[[bytes], "asyncio.Future[None]"]], Awaitable[None]]
-
-
-class ConnectionBroken(ConnectionError):
-    """The exchange did not come to its end.
-
-    Attributes:
-        answered (bool): whether any byte of an answer had come.
-        reused (bool): whether the connection had served an exchange before.
-    """
-
-    answered = False
-    reused = False
-
-
-class DeadlineMissed(TimeoutError):
-    """The exchange was not done in the time it had."""
-
-
-class MalformedAnswer(ConnectionBroken):
-    """What came is no HTTP."""
-
-
-class BodyTooLarge(ConnectionBroken):
-    """The body is larger than the client takes."""
-
-
-class Reply:
-    """What a server answered: status, headers, and the body, once it is whole.
-
-    Attributes:
-        code (int): the status.
-        phrase (str): the status line's words.
-        raw_headers (list of (bytes, bytes)): the headers, in order, as they came.
-        body (bytes | bytearray): the body; empty where it is read in pieces.
-    """
-
-    __slots__ = ("_headers", "body", "code", "phrase", "raw_headers")
-
-    def __init__(self, code: int, phrase: str, raw_headers: list[tuple[bytes, bytes]]) -> None:
-        self.code = code
-        self.phrase = phrase
-        self.raw_headers = raw_headers
-        self.body: bytes | bytearray = b""
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """The headers, in order, as text."""
-        return [(name.decode("latin-1"), _text(value)) for name, value in self.raw_headers]
-
-    def header(self, name: bytes) -> bytes | None:
-        """The first header of a name.
-
-        Args:
-            name (bytes): the name, in lower case.
-
-        Returns:
-            bytes | None: its value; None where there is none.
-        """
-        for key, value in self.raw_headers:
-            if len(key) == len(name) and key.lower() == name:
-                return value
-        return None
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
 
 
 class Connection(asyncio.Protocol):
@@ -104,6 +40,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.max_body_size: int | None = None
         self._transport: asyncio.Transport
+        self._readable: Callable[[], bool]
         self._parser = httptools.HttpResponseParser(self)
         self._drain: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -119,8 +56,10 @@ class Connection(asyncio.Protocol):
         self._phrase = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._answered = False
+        self._head_size = 0
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
+        self._consume: Consumer | None = None  # takes the pieces of a success as they come
         self._size = 0
         self._held: list[bytes] = []
         self._held_size = 0
@@ -128,7 +67,15 @@ class Connection(asyncio.Protocol):
 
     # -- what the pool calls ------------------------------------------------------------------
 
-    def start(self, head: bytes, *, whole: bool, bodiless: bool, deadline: float) -> None:
+    def start(
+        self,
+        head: bytes,
+        *,
+        whole: bool,
+        bodiless: bool,
+        deadline: float,
+        consume: Consumer | None = None,
+    ) -> None:
         """Send a request's head (and its body, if that is joined to it); begin to wait.
 
         Args:
@@ -136,11 +83,14 @@ class Connection(asyncio.Protocol):
             whole (bool): gather the body; otherwise it is read piece by piece.
             bodiless (bool): the answer has no body, whatever its headers say (HEAD).
             deadline (float): the loop's time until which the exchange must be done; 0: none.
+            consume: takes the pieces of a success's body as they come, instead of gathering them; it
+                must not raise.
         """
         self._reset()
         self._done = False
         self._whole = whole
         self._bodiless = bodiless
+        self._consume = consume
         self.set_deadline(deadline)
         self._transport.write(head)
 
@@ -189,14 +139,17 @@ class Connection(asyncio.Protocol):
             raise self._broken
         return b""
 
-    async def produce(self, producer: Producer, *, chunked: bool, go_ahead: bool) -> None:
+    async def produce(self, producer: Producer, *, length: int | None, go_ahead: bool) -> None:
         """Send a body that is made as it goes.
 
         Args:
             producer: is called with ``write(bytes)``, whose Future is done when there is room.
-            chunked (bool): frame the pieces, since their sum is not known.
+            length (int | None): what the pieces must come to; None: they are framed as chunks.
             go_ahead (bool): wait for the server's 100 Continue first; no body is sent if a final
                 answer comes instead.
+
+        Raises:
+            ValueError: the body's length is another; nothing beyond it is sent.
         """
         if go_ahead:
             self._go_ahead = self.loop.create_future()
@@ -205,22 +158,36 @@ class Connection(asyncio.Protocol):
                 self.usable = False
                 return
 
+        left = length
+
         def write(piece: bytes) -> asyncio.Future[None]:
-            if self._transport.is_closing():
-                raise ConnectionBroken("the server closed the connection")
-            if piece:
-                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            nonlocal left
+            if self._done or self._transport.is_closing():
+                raise ConnectionBroken("the server takes no more of the body")
+            if left is not None:
+                left -= len(piece)
+                if left < 0:
+                    raise ValueError(f"the body is longer than its Content-Length, {length}")
+                self._transport.write(piece)
+            elif piece:
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             if self._drain is not None:
                 return self._drain
             ready: asyncio.Future[None] = self.loop.create_future()
             ready.set_result(None)
             return ready
 
-        # A server may answer, and hang up, in mid-body: the answer is then what counts.
-        with contextlib.suppress(ConnectionBroken):
-            await producer(write)
-            if chunked:
-                self._transport.write(b"0\r\n\r\n")
+        try:
+            if (made := producer(write)) is not None:
+                await made
+        except ConnectionBroken:
+            # A server may answer, and hang up, in mid-body: the answer is then what counts.
+            self.usable = False
+            return
+        if left is None:
+            self._transport.write(b"0\r\n\r\n")
+        elif left and not self._done:
+            raise ValueError(f"the body is {left} bytes shorter than its Content-Length, {length}")
 
     def set_deadline(self, deadline: float) -> None:
         """Set or lift (0) the time by which the exchange must be done.
@@ -262,24 +229,30 @@ class Connection(asyncio.Protocol):
 
         A loop that did not run in between (a script's) has not heard of it yet.
         """
-        return _readable(self._transport.get_extra_info("socket").fileno())
+        return self._readable()
 
     # -- what asyncio calls -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._readable = _ear(transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
         if self._done:  # nobody asked for this
             self.abort()
             return
         self._answered = True
+        if self._reply is None:
+            self._head_size += len(data)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse("the server changes to another protocol")
         except httptools.HttpParserError as error:
-            if not self._done:
-                self._break(MalformedAnswer(f"the answer is no HTTP: {error}"))
-            self.abort()
+            self._refuse(f"the answer is no HTTP: {error}")
+        else:
+            if self._reply is None and self._head_size > _HEAD:
+                self._refuse(f"the headers are larger than {_HEAD} bytes")
 
     def eof_received(self) -> bool:
         self.usable = False
@@ -316,7 +289,8 @@ class Connection(asyncio.Protocol):
         self._phrase += phrase
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        if self._reply is None:  # what comes after the body is no header: a trailer
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._done:
@@ -329,6 +303,8 @@ class Connection(asyncio.Protocol):
         self._reply = Reply(code, self._phrase.decode("latin-1"), self._headers)
         if not self._parser.should_keep_alive():
             self.usable = False
+        if self._consume is not None and (code >= 300 or self._reply.gzipped):
+            self._consume = None
         _resolve(self._go_ahead)
         if self._bodiless:
             # The parser would wait for the body that the headers announce: take a fresh one.
@@ -338,7 +314,8 @@ class Connection(asyncio.Protocol):
             _resolve(self._waiter)
 
     def on_body(self, piece: bytes) -> None:
-        if self._done:
+        if self._done:  # a body where none may be
+            self.usable = False
             return
         self._size += len(piece)
         if self.max_body_size is not None and self._size > self.max_body_size:
@@ -346,6 +323,8 @@ class Connection(asyncio.Protocol):
             self.abort()
         elif not self._whole:
             self._hold(piece)
+        elif self._consume is not None:
+            self._consume(piece)
         else:
             reply = cast(Reply, self._reply)
             if not reply.body:
@@ -372,7 +351,7 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self._done = True
         self._deadline = 0.0
-        self._headers = []  # those that the reply has are its own from now on
+        _resolve(self._drain)  # whoever still sends need not
         _resolve(self._waiter)
 
     def _break(self, error: Exception) -> None:
@@ -383,15 +362,21 @@ class Connection(asyncio.Protocol):
         self._done = True
         self._broken = error
         _resolve(self._go_ahead)
+        _resolve(self._drain)
         _resolve(self._waiter)
+
+    def _refuse(self, message: str) -> None:
+        if not self._done:
+            self._break(MalformedAnswer(message))
+        self.abort()
 
     def _ends_with_connection(self) -> bool:
         """Whether the answer is one whose end is the connection's end."""
         reply = self._reply
         if reply is None or reply.header(b"content-length") is not None:
             return False
-        coding = reply.header(b"transfer-encoding")
-        return coding is None or not coding.lower().endswith(b"chunked")
+        codings = [value for name, value in self._headers if name.lower() == b"transfer-encoding"]
+        return not (codings and codings[-1].lower().rstrip().endswith(b"chunked"))
 
     def _ring(self) -> None:
         self._timer = None
@@ -414,11 +399,10 @@ def _resolve(future: asyncio.Future[None] | None) -> None:
         future.set_result(None)
 
 
-def _readable(fileno: int) -> bool:
-    if fileno < 0:
-        return True
+def _ear(fileno: int) -> Callable[[], bool]:
+    """What tells whether there is something to read from a socket."""
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([fileno], [], [], 0)[0])
+        return lambda: bool(select.select([fileno], [], [], 0)[0])
     poller = select.poll()
     poller.register(fileno, select.POLLIN)
-    return bool(poller.poll(0))
+    return lambda: bool(poller.poll(0))

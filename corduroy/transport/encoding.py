@@ -11,7 +11,7 @@ import gc
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
@@ -141,18 +141,22 @@ def quote_segment(text: str, name: str) -> str:
         TypeError: it is no str.
         ValueError: it is empty, or no Unicode text.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str, not {text!r:.80}")
-    if _plain(text):
+    if isinstance(text, str) and _plain(text):
         return text
-    if not text:
+    if text == "":
         raise ValueError(f"{name} must not be empty")
-    try:
-        quoted = quote(text, safe="")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{name} is no Unicode text: {error}") from None
+    quoted = _quoted(text, name)
     # A segment of nothing but dots means "here" or "up" to whoever normalises the path.
     return quoted.replace(".", "%2E") if text in (".", "..") else quoted
+
+
+def _quoted(text: str, name: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {text!r:.80}")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} is no Unicode text: {error}") from None
 
 
 def query_string(query: Mapping[str, str]) -> str:
@@ -163,11 +167,15 @@ def query_string(query: Mapping[str, str]) -> str:
 
     Returns:
         str: the encoded query with its question mark.
+
+    Raises:
+        TypeError: a value is no str; its parameter is named.
+        ValueError: a value is no Unicode text.
     """
     if not query:
         return ""
     return "?" + "&".join(
-        f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in query.items()
+        f"{_quoted(key, key)}={_quoted(value, key)}" for key, value in query.items()
     )
 
 
@@ -201,3 +209,49 @@ def check_target(target: str) -> None:
     """
     if not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError(f"path: {target!r:.120} holds characters that no path may hold unquoted")
+
+
+def render_headers(headers: Mapping[str, str]) -> bytes:
+    """Headers as they go over the wire, a line each.
+
+    Args:
+        headers (dict of str to str): names and values, checked already.
+
+    Returns:
+        bytes: the lines.
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return "".join(lines).encode("latin-1")
+
+
+def check_url(url: str) -> SplitResult:
+    """Take an url apart.
+
+    Args:
+        url (str): the url of a server or database.
+
+    Returns:
+        SplitResult: its parts.
+
+    Raises:
+        TypeError: it is no str.
+        ValueError: it is no http or https url, names no host, or carries a query; credentials in it
+            are not shown.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"url must be a str, not {type(url).__name__}")
+    shown = url.rpartition("@")[2]
+    if not url.isprintable() or " " in url:
+        raise ValueError("url holds a space, a line break or a control character")
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (looked at for its error)
+    except ValueError as error:
+        raise ValueError(f"url {shown!r}: {error}") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"url must start with http:// or https://, not {shown!r}")
+    if not parts.hostname:
+        raise ValueError(f"url {shown!r} names no host")
+    if parts.query or parts.fragment:
+        raise ValueError(f"url {shown!r} must not have a query or fragment")
+    return parts

@@ -6,9 +6,8 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from tornado.log import gen_log
-from tornado.util import GzipDecompressor
 
-from .connection import BodyTooLarge, MalformedAnswer
+from .reply import BodyTooLarge, MalformedAnswer
 
 _STEP = 64 * 1024
 
@@ -31,17 +30,17 @@ def gunzip(body: bytes | bytearray, limit: int | None) -> bytes:
         MalformedAnswer: the body is no gzip, or a truncated one.
         BodyTooLarge: the plain body would be larger than ``limit``, or implausibly large.
     """
-    inflater = GzipDecompressor()
+    inflater = _Inflater()
     plain = bytearray()
     plausible = max(_SUSPECT_SIZE, len(body) * _SUSPECT_RATIO)
-    for piece in _inflated(inflater, bytes(body)):
+    for piece in inflater.feed(body):
         plain += piece
         if limit is not None and len(plain) > limit:
             raise BodyTooLarge(f"the plain body is larger than {limit} bytes")
         if limit is None and len(plain) > plausible:
             gen_log.warning("decompressed body too large: more than %d bytes", plausible)
             raise BodyTooLarge(f"decompressed body too large: more than {plausible} bytes")
-    _finish(inflater)
+    inflater.finish()
     return bytes(plain)
 
 
@@ -60,30 +59,35 @@ async def gunzipped(
     Raises:
         MalformedAnswer, BodyTooLarge: as `gunzip`.
     """
-    inflater = GzipDecompressor()
+    inflater = _Inflater()
     size = 0
     while piece := await read():
-        for plain in _inflated(inflater, piece):
+        for plain in inflater.feed(piece):
             size += len(plain)
             if limit is not None and size > limit:
                 raise BodyTooLarge(f"the plain body is larger than {limit} bytes")
             yield plain
-    _finish(inflater)
+    inflater.finish()
 
 
-def _inflated(inflater: GzipDecompressor, piece: bytes) -> Iterator[bytes]:
-    while piece:
-        try:
-            plain = inflater.decompress(piece, _STEP)
-        except zlib.error as error:
-            raise MalformedAnswer(f"the body is no gzip: {error}") from None
-        if plain:
-            yield plain
-        piece = inflater.unconsumed_tail
+class _Inflater:
+    """Decompresses one gzip member after another."""
 
+    def __init__(self) -> None:
+        self._member: zlib._Decompress | None = None
 
-def _finish(inflater: GzipDecompressor) -> None:
-    try:
-        inflater.flush()
-    except (zlib.error, ValueError) as error:
-        raise MalformedAnswer(f"the body is a truncated gzip: {error}") from None
+    def feed(self, piece: bytes | bytearray) -> Iterator[bytes]:
+        while piece:
+            if self._member is None or self._member.eof:
+                self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: gzip's framing
+            try:
+                plain = self._member.decompress(piece, _STEP)
+            except zlib.error as error:
+                raise MalformedAnswer(f"the body is no gzip: {error}") from None
+            if plain:
+                yield plain
+            piece = self._member.unconsumed_tail or self._member.unused_data
+
+    def finish(self) -> None:
+        if self._member is not None and not self._member.eof:
+            raise MalformedAnswer("the body is a truncated gzip")

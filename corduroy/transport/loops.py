@@ -12,10 +12,17 @@ import asyncio
 import atexit
 import os
 import weakref
+from typing import Protocol
 
-from tornado.httpclient import AsyncHTTPClient
 
-_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[AsyncHTTPClient]] = (
+class Closable(Protocol):
+    """An HTTP client, or the pool of one."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[Closable]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -33,12 +40,12 @@ def keep_forever(inherited: object) -> None:
     _inherited.append(inherited)
 
 
-def close_with_loop(loop: asyncio.AbstractEventLoop, client: AsyncHTTPClient) -> None:
+def close_with_loop(loop: asyncio.AbstractEventLoop, client: Closable) -> None:
     """Have a client closed when its loop is.
 
     Args:
         loop: the loop.
-        client (AsyncHTTPClient): the client.
+        client (Closable): the client.
     """
     known = _clients.get(loop)
     if known is None:
@@ -60,8 +67,22 @@ def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
     if known and not loop.is_closed() and not loop.is_running():
         for client in known:
             client.close()
-        # The sockets are closed by what the loop does next.
-        loop.run_until_complete(asyncio.sleep(0))
+        settle(loop)
+
+
+def settle(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a loop that stands still take one turn, in which closed connections leave their sockets.
+
+    Args:
+        loop: the loop. Another one may be running in this thread: that one just waits.
+    """
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    finally:
+        asyncio._set_running_loop(running)
 
 
 @atexit.register

@@ -13,9 +13,11 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .connection import Connection, ConnectionBroken, DeadlineMissed, Producer, Reply
+from .connection import Connection, Consumer, Producer
+from .reply import ConnectionBroken, DeadlineMissed, Reply
 
 
 @contextlib.asynccontextmanager
@@ -39,6 +41,7 @@ class Origin(NamedTuple):
     source: str | None = None
 
 
+@dataclass(slots=True)
 class Outgoing:
     """A request, ready to be written.
 
@@ -49,45 +52,22 @@ class Outgoing:
         bodiless (bool): whether the answer has no body (HEAD).
         connect_by (float): the loop's time until which it must be on its way; 0: no limit.
         done_by (float): the loop's time until which the answer must be whole; 0: no limit.
+        consume: takes the pieces of a success's body as they come; None: they are gathered.
         producer: makes the body as it is sent; None where the head holds all.
-        chunked (bool): whether the producer's pieces are framed as chunks.
+        length (int | None): what the producer's pieces come to; None: they are framed as chunks.
         go_ahead (bool): whether the producer waits for 100 Continue.
     """
 
-    __slots__ = (
-        "bodiless",
-        "chunked",
-        "connect_by",
-        "done_by",
-        "go_ahead",
-        "head",
-        "origin",
-        "producer",
-        "safe",
-    )
-
-    def __init__(
-        self,
-        origin: Origin,
-        head: bytes,
-        *,
-        safe: bool,
-        bodiless: bool,
-        connect_by: float,
-        done_by: float,
-        producer: Producer | None = None,
-        chunked: bool = False,
-        go_ahead: bool = False,
-    ) -> None:
-        self.origin = origin
-        self.head = head
-        self.safe = safe
-        self.bodiless = bodiless
-        self.connect_by = connect_by
-        self.done_by = done_by
-        self.producer = producer
-        self.chunked = chunked
-        self.go_ahead = go_ahead
+    origin: Origin
+    head: bytes
+    safe: bool
+    bodiless: bool
+    connect_by: float
+    done_by: float
+    consume: Consumer | None = None
+    producer: Producer | None = None
+    length: int | None = None
+    go_ahead: bool = False
 
 
 class Pool:
@@ -115,6 +95,7 @@ class Pool:
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self._idle: dict[Origin, list[Connection]] = {}  # the most recently used last
         self._open: dict[Connection, Origin] = {}  # idle or not
+        self._sweeper: asyncio.TimerHandle | None = None  # set while any are idle
         self._closed = False
 
     async def request(self, out: Outgoing) -> Reply:
@@ -171,12 +152,10 @@ class Pool:
     def release(self, connection: Connection) -> None:
         """End an exchange: keep the connection if it can be used again, and give the slot back."""
         if connection.finish() and not self._closed:
-            origin = self._open[connection]
-            connection.idle_since = now = self.loop.time()
-            idle = self._idle.setdefault(origin, [])
-            idle.append(connection)
-            if now - idle[0].idle_since > self.idle_timeout:
-                idle.pop(0).abort()
+            connection.idle_since = self.loop.time()
+            self._idle.setdefault(self._open[connection], []).append(connection)
+            if self._sweeper is None:
+                self._sweeper = self.loop.call_later(self.idle_timeout, self._sweep)
         else:
             connection.abort()
         self._free()
@@ -185,6 +164,8 @@ class Pool:
         """Close every connection; exchanges under way break."""
         self._closed = True
         self._idle.clear()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for connection in list(self._open):
             connection.abort()
         while self._waiting:
@@ -219,10 +200,10 @@ class Pool:
             async with _until(out.connect_by, "Timeout in request queue"):
                 await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():
-                self._free()  # the slot came too late: to the next
-            elif turn in self._waiting:
+            if turn in self._waiting:
                 self._waiting.remove(turn)
+            elif turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._free()  # the slot came too late: to the next
             raise
 
     def _free(self) -> None:
@@ -237,15 +218,37 @@ class Pool:
 
     def _idle_connection(self, out: Outgoing) -> Connection | None:
         idle = self._idle.get(out.origin)
+        eldest = self.loop.time() - self.idle_timeout
         while idle:
             connection = idle.pop()
-            # What cannot be sent twice must not meet a connection that the server has left.
-            if connection.usable and (out.safe or not connection.stirred()):
+            # What cannot be sent twice must not meet a connection that the server has left, and
+            # nothing may meet one on which an answer waits that nobody has asked for.
+            fresh = connection.usable and connection.idle_since >= eldest
+            if fresh and not connection.stirred():
                 return connection
             connection.abort()
         return None
 
+    def _sweep(self) -> None:
+        """Close what has been idle too long, and see to it that the rest will be."""
+        eldest = self.loop.time() - self.idle_timeout
+        for idle in self._idle.values():
+            while idle and idle[0].idle_since <= eldest:
+                idle.pop(0).abort()
+        self._idle = {origin: idle for origin, idle in self._idle.items() if idle}
+        self._sweeper = None
+        if self._idle:
+            due = min(idle[0].idle_since for idle in self._idle.values()) + self.idle_timeout
+            self._sweeper = self.loop.call_at(due, self._sweep)
+
+    def _make_room(self) -> None:
+        """Close the connection that is idle longest if one more would be too many."""
+        idle = [connections for connections in self._idle.values() if connections]
+        if idle and self._active + sum(map(len, idle)) > self.max_clients:
+            min(idle, key=lambda connections: connections[0].idle_since).pop(0).abort()
+
     async def _connect(self, out: Outgoing) -> Connection:
+        self._make_room()
         host, port, tls, family, source = out.origin
         options: dict[str, Any] = {}
         if isinstance(self.loop, asyncio.BaseEventLoop):  # uvloop's does not know it
@@ -272,10 +275,16 @@ class Pool:
                 self._idle[origin].remove(connection)
 
     async def _start(self, connection: Connection, out: Outgoing, *, whole: bool) -> None:
-        connection.start(out.head, whole=whole, bodiless=out.bodiless, deadline=out.done_by)
+        connection.start(
+            out.head,
+            whole=whole,
+            bodiless=out.bodiless,
+            deadline=out.done_by,
+            consume=out.consume,
+        )
         if out.producer is not None:
             async with _until(out.done_by, "Timeout while sending the body"):
-                await connection.produce(out.producer, chunked=out.chunked, go_ahead=out.go_ahead)
+                await connection.produce(out.producer, length=out.length, go_ahead=out.go_ahead)
 
     def _may_repeat(self, out: Outgoing, error: ConnectionBroken) -> bool:
         """Whether the request cannot have been processed, and may go out again on a fresh one."""

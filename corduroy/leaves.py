@@ -1,0 +1,111 @@
+"""Leaf conflicts: the revisions that replication leaves side by side, until somebody merges them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import defaults
+from .asking import JSON, ask_json, doc_path
+from .conflicts import ConflictResolution, Merge, bulk_requests
+from .server import Place
+from .styles import S, operation
+from .transport.encoding import encode_json
+
+
+class LeafResolution(ConflictResolution[S]):
+    """The leaf revisions of one document, to be merged into one.
+
+    It is used as any `ConflictResolution`. ``pending[id]["doc"]`` is the winner that every server has
+    chosen, ``["leaves"]`` the others, and ``["server_doc"]`` the first of these. `resolve` merges all
+    of them, one after the other; `overwrite` keeps the winner as it is. The merged document is saved
+    first, and only when it is safe the others are deleted, in one request.
+    """
+
+    async def _look_up(self) -> None:
+        """Fetch the leaves of what is pending; what has one only is pending no more."""
+        for id in list(self.pending):
+            winner, *others = await _leaves(self._path, id)
+            if others:
+                reason = f"{len(others) + 1} leaf revisions"
+                self.pending[id].update(
+                    {"doc": winner, "leaves": others, "server_doc": others[0], "reason": reason}
+                )
+            else:
+                del self.pending[id]
+
+    async def _settle(self, merge: Merge) -> None:
+        self._check_session()
+        before: list[str] = []
+        while self.pending:
+            ((id, entry),) = self.pending.items()
+            leaves = [leaf["_rev"] for leaf in (entry["doc"], *entry["leaves"])]
+            if leaves == before:  # a validation function keeps them, say
+                return
+            before = leaves
+            merged: Any = entry["doc"]
+            for other in entry["leaves"]:
+                merged = self._merged(merge, merged, other)
+                if merged is None:
+                    return
+            merged = {**merged, "_id": id, "_rev": entry["doc"]["_rev"]}
+            if merged == entry["doc"]:
+                saved: Any = entry["doc"]
+            else:
+                path, body = self._path + doc_path(id), encode_json(merged, "merge's result")
+                said = await ask_json("PUT", path, body=body, headers=JSON, accept=(409,))
+                saved = merged = {**merged, "_rev": said.get("rev")}
+                if "error" in said:
+                    await self._look_up()
+                    continue
+            await self._delete(entry["leaves"])
+            self.resolved[id] = defaults.document(saved)
+            await self._look_up()
+
+    async def _delete(self, leaves: list[Mapping[str, Any]]) -> None:
+        fields = ("_id", "_rev")
+        stones = [{**{name: leaf[name] for name in fields}, "_deleted": True} for leaf in leaves]
+        for _, request in bulk_requests(self._path, [encode_json(one, "leaf") for one in stones]):
+            await request
+
+
+async def _leaves(db: str, id: str) -> list[Any]:
+    """The leaf revisions of a document that are not deleted, the winner first."""
+    path = db + doc_path(id)
+    found = await ask_json("GET", path, {"open_revs": "all"}, accept=(404,))
+    leaves = [leaf["ok"] for leaf in found if "ok" in leaf] if isinstance(found, list) else []
+    alive = [defaults.document(leaf) for leaf in leaves if not leaf.get("_deleted")]
+    if not alive:
+        await ask_json("GET", path)  # raises what tells why there is none
+    return sorted(alive, key=_rank, reverse=True)
+
+
+def _rank(leaf: Mapping[str, Any]) -> tuple[int, str]:
+    """What every CouchDB orders leaves by: the longest history wins, then the greater digest."""
+    generation, _, digest = leaf["_rev"].partition("-")
+    return int(generation), digest
+
+
+class Leaves(Place[S]):
+    """The operation of `Database` on leaf conflicts."""
+
+    @operation
+    async def conflicts(self, id: str) -> ConflictResolution[S]:
+        """Look for revisions of a document that replication has left side by side.
+
+        Args:
+            id (str): the document's id.
+
+        Returns:
+            ConflictResolution: with the document in ``pending`` if it has more than one leaf revision.
+            Its ``resolve(merge)`` merges all of them into one.
+
+        Raises:
+            NotFound: there is no such document.
+
+        Endpoint: ``GET /{db}/{docid}?open_revs=all``.
+        """
+        resolution: LeafResolution[S] = LeafResolution(self._session, self._style, self._path)
+        resolution.pending[id] = {"error": "conflict"}
+        await resolution._look_up()
+        return resolution

@@ -1,0 +1,130 @@
+"""What an operation asks, and what it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Container, Generator, Mapping
+from typing import Any
+
+from ..errors import ServerError
+from .connection import Consumer, Producer
+from .encoding import decode_json
+from .reply import Reply
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Sink = Callable[[bytes], Awaitable[None] | None]
+
+
+class Request:
+    """One request of an operation. Awaiting it, inside an operation, gives the `Answer`.
+
+    Args:
+        method (str): the HTTP method.
+        target (str): path and query below the server's root, encoded.
+        body (bytes | Producer | None): the body, or what makes it as it is sent.
+        headers (dict of str to str): headers beyond the session's own; they go before those.
+        safe (bool | None): whether it may be sent twice; None: as HTTP has it for the method.
+        accept (container of int): statuses ≥ 300 that are no error here.
+        timeout (float | None): seconds for the whole exchange, 0: no limit; None: the session's.
+        sink: is called with each piece of a successful answer's body, instead of gathering it; what it
+            returns is awaited before the next piece is read, if it is awaitable.
+        consume: the same, for a function that returns and raises nothing: it is quicker.
+    """
+
+    __slots__ = (
+        "accept",
+        "body",
+        "consume",
+        "headers",
+        "method",
+        "safe",
+        "sink",
+        "target",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | Producer | None = None,
+        headers: Mapping[str, str] | None = None,
+        safe: bool | None = None,
+        accept: Container[int] = (),
+        timeout: float | None = None,
+        sink: Sink | None = None,
+        consume: Consumer | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.body = body
+        self.headers = headers
+        self.safe = method in _SAFE if safe is None else safe
+        self.accept = accept
+        self.timeout = timeout
+        self.sink = sink
+        self.consume = consume
+
+    def __await__(self) -> Generator[Request, Answer, Answer]:
+        return (yield self)
+
+
+class Answer:
+    """A server's answer to a `Request`.
+
+    Attributes:
+        code (int): the status.
+        body (bytes | bytearray): the body; empty where a sink took it.
+    """
+
+    __slots__ = ("_reply", "_request", "body", "code")
+
+    def __init__(self, request: Request, reply: Reply) -> None:
+        self._request = request
+        self._reply = reply
+        self.code = reply.code
+        self.body = reply.body
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers, in order."""
+        return self._reply.headers
+
+    def header(self, name: str) -> str | None:
+        """The value of the first header of a name (lower case); None where there is none."""
+        found = self._reply.header(name.encode())
+        return None if found is None else found.decode("latin-1")
+
+    def json(self) -> Any:
+        """The decoded body, which is let go of while its values are made.
+
+        Raises:
+            ServerError: it is no JSON.
+        """
+        body, self.body, self._reply.body = self.body, b"", b""
+        return self.decoded(lambda: decode_json(body), body)
+
+    def decoded(self, decode: Callable[[], Any], body: bytes | bytearray = b"") -> Any:
+        """What a decoder makes of the body.
+
+        Args:
+            decode: returns the decoded value; raises ValueError if there is none.
+            body (bytes): what it decodes, to be quoted in the error.
+
+        Raises:
+            ServerError: the body is not what it should be.
+        """
+        try:
+            return decode()
+        except ValueError as error:
+            said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
+            raise ServerError(
+                self.code,
+                "invalid_json",
+                f"the answer is no JSON: {said or error}",
+                method=self._request.method,
+                url=self._request.target,
+                headers=self.headers,
+                response=said,
+            ) from None
