@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
-from .content import Sent, content_type_of, outgoing
+from .content import Sent, content_type_of, outgoing, put_back
 from .server import Place
 from .styles import S, operation
-from .transport.encoding import quote_segment
+from .transport.encoding import check_header, quote_segment
 
 
 class Attachments(Place[S]):
@@ -30,7 +30,7 @@ class Attachments(Place[S]):
             doc (dict | str): the document, whose ``_rev`` and ``_attachments`` follow; or the id of
                 one, which is created where it does not exist.
             content: bytes, str, an open file, a Path, or an iterable or async iterable of bytes, sent
-                in pieces as it comes.
+                in pieces as it comes. A file is back where it stood if it could not be attached.
             filename (str): the attachment's name; None: the file's own.
             content_type (str): None: what the name suggests.
 
@@ -49,14 +49,16 @@ class Attachments(Place[S]):
         sent = Sent(body)
         kind = content_type or content_type_of(filename)
         headers = {"Content-Type": kind}
+        check_header("content_type", kind)
         if length is not None and callable(body):
             headers["Content-Length"] = str(length)
         target = self._path + attachment_path(id, filename)
         if rev is None and not isinstance(doc, Mapping):
             rev = await current_rev(self._path, id)
         query = {"rev": rev} if rev else None
-        answer = await ask("PUT", target, query, body=sent.body, headers=headers)
-        said: dict[str, Any] = answer.json()
+        with put_back(content):
+            answer = await ask("PUT", target, query, body=sent.body, headers=headers)
+            said: dict[str, Any] = answer.json()
         if isinstance(doc, MutableMapping):
             stub = {**sent.stub(kind), "revpos": int(said["rev"].partition("-")[0])}
             doc["_rev"] = said["rev"]

@@ -81,7 +81,12 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         count = len(self.resolved)
         return f"<Success: {count} doc{'s' if count != 1 else ''} updated>"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        if not self.pending:
+            return repr(self)
+        said = [f"{id} ({entry['error']}: {entry['reason']})" for id, entry in self.pending.items()]
+        shown = ", ".join(said[:5]) + (", …" if len(said) > 5 else "")
+        return f"not saved: {shown}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         revive, (kind, args, state) = super().__reduce__()
@@ -127,24 +132,27 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         stuck: set[str] = set()
         while True:
             merged: dict[str, dict[str, Any]] = {}
-            for id, entry in self.pending.items():
+            seen: dict[str, Any] = {}
+            for id, entry in list(self.pending.items()):
                 server = entry["server_doc"]
                 if entry["error"] != "conflict" or server is None or id in stuck:
                     continue
                 chosen = self._merged(merge, entry["doc"], server)
-                if chosen is not None:
-                    merged[id] = {**chosen, "_id": id}
-                    merged[id].pop("_rev", None)
-                    if "_rev" in server:
-                        merged[id]["_rev"] = server["_rev"]
+                if chosen is None:
+                    continue
+                if chosen.get("_deleted") and server.get("_deleted"):  # no server deletes it twice
+                    replace(entry["doc"], {**chosen, **server}, {})
+                    self._note(entry["doc"], {"id": id})
+                else:
+                    merged[id] = _over(server, chosen)
+                    seen[id] = server.get("_rev")
             if not merged:
                 return
             await self._save(merged)
-            tried = {id: doc.get("_rev") for id, doc in merged.items() if id in self.pending}
             await self._look_up()
-            for id, rev in tried.items():
+            for id in seen.keys() & self.pending.keys():
                 # Nobody else has moved: trying again would change nothing.
-                if (self.pending[id]["server_doc"] or {}).get("_rev") == rev:
+                if (self.pending[id]["server_doc"] or {}).get("_rev") == seen[id]:
                     stuck.add(id)
 
     def _check_session(self) -> None:
@@ -192,6 +200,15 @@ def _server_doc(id: str, row: Mapping[str, Any]) -> Any:
         return defaults.document(doc)
     rev = {"_rev": row["value"]["rev"]} if row.get("value") else {}
     return defaults.document({"_id": id, **rev, "_deleted": True})
+
+
+def _over(server: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What a merge has chosen, as it is saved over the server's document."""
+    content = {**chosen, "_id": server["_id"]}
+    content.pop("_rev", None)
+    if not server.get("_deleted"):  # what was deleted begins anew
+        content["_rev"] = server["_rev"]
+    return content
 
 
 def _copied(doc: Any) -> Any:

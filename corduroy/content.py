@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import mimetypes
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,20 @@ class Sent:
             return produce(lambda piece: write(self._measured(piece)))
 
         return measuring
+
+
+@contextlib.contextmanager
+def put_back(content: Any) -> Iterator[None]:
+    """Put an open file back to where it stands now, if what is done with it fails."""
+    here = None
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        here = content.tell()
+    try:
+        yield
+    except BaseException:
+        if here is not None:
+            content.seek(here)
+        raise
 
 
 def _length(file: Any) -> int | None:

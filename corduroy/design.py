@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from .asking import ask, ask_json, doc_path
 from .errors import HTTPError
 from .options import KEYS, VIEW, check_keys, encode_options
-from .rows import RowsParser
+from .rows import decode_rows
 from .server import Place, Server
 from .styles import S, either, operation
 from .transport.encoding import encode_json, quote_segment
@@ -211,9 +211,8 @@ async def query_view(db: str, name: str, options: Mapping[str, Any]) -> ViewResu
     """
     query, body = _view_query(options)
     method = "GET" if body is None else "POST"
-    rows, path = RowsParser(), db + _view_path(name)
-    answer = await ask(method, path, query, json=body, safe=True, consume=rows.feed)
-    return ViewResult(name, answer.decoded(rows.finish), options)
+    answer = await ask(method, db + _view_path(name), query, json=body, safe=True)
+    return ViewResult(name, answer.json(decode_rows), options)
 
 
 async def _view_queries(

@@ -13,6 +13,9 @@ from typing import Any, Self, SupportsIndex, overload
 
 from . import defaults
 
+# Quicker than super(), on a path that every row and document goes.
+_get = dict.__getitem__
+
 
 def _reached(value: Any) -> Any:
     """The attribute form of a value fresh from the codec; whatever else it is, itself."""
@@ -33,11 +36,11 @@ class AttrDict(dict[str, Any]):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        value = super().__getitem__(key)
+        value = _get(self, key)
         kind = type(value)
         if kind is dict or kind is list:
             value = _reached(value)
-            super().__setitem__(key, value)
+            dict.__setitem__(self, key, value)
         return value
 
     def __getattr__(self, name: str) -> Any:

@@ -1,112 +1,66 @@
-"""The rows of a view, decoded while they come in.
+"""The rows of a view, decoded without the whole body beside them.
 
 CouchDB sends a line for each row, after a line that opens the object and before one that closes it.
-A large body is decoded some lines at a time, so that it is never there as a whole beside the objects
-that are made of it. A body that is small, or is not laid out in lines (PouchDB Server's), is decoded
-in one piece.
+A large body is decoded some lines at a time, from its end, and shrinks while its rows are made: what is
+in memory at once is hardly more than the rows. A body that is small, or is not laid out in lines
+(PouchDB Server's), is decoded in one piece.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
-from .transport.encoding import decode_json
+from .transport.encoding import collector_paused, decode_json
 
 # Large enough for the codec to run at full speed, and small beside the objects it makes.
-_BATCH = 1024 * 1024
+_BATCH = 256 * 1024
 
 
-class RowsParser:
-    """Makes the answer of a view from the pieces of its body; touches no socket.
-
-    `feed` never raises; what is wrong with a body is told of by `finish`.
+def decode_rows(body: bytes | bytearray, batch: int = _BATCH) -> dict[str, Any]:
+    """Decode the answer of a view.
 
     Args:
-        batch (int): how many bytes are gathered before lines are decoded.
+        body (bytes | bytearray): the JSON text; a bytearray is used up.
+        batch (int): how many bytes of lines are decoded at a time.
+
+    Returns:
+        dict: ``{"total_rows", "offset", "rows", …}``.
+
+    Raises:
+        ValueError: it is no JSON object with rows.
     """
+    first = body.find(b"\n") + 1
+    last = body.rfind(b"\n]") + 1
+    if isinstance(body, bytearray) and len(body) > batch and _in_lines(body, first, last):
+        answer = decode_json(body[:first] + body[last:])
+        answer["rows"] = _decode_lines(body, first, last, batch)
+    else:
+        answer = decode_json(body)
+    if not isinstance(answer, dict) or not isinstance(answer.get("rows"), list):
+        raise ValueError("the answer has no rows")
+    return answer
 
-    def __init__(self, batch: int = _BATCH) -> None:
-        self._batch = batch
-        self._wanted = batch  # more than a batch while one row is longer than that
-        self._pieces: list[bytes] = []  # not decoded yet
-        self._size = 0
-        self._head: bytes | None = None  # the first line, once the body is known to be in lines
-        self._tail: bytes | None = None  # from the line on that closes the rows
-        self._in_lines = True
-        self._rows: list[dict[str, Any]] = []
-        self._error: ValueError | None = None
 
-    def feed(self, piece: bytes) -> None:
-        """Take the next piece of the body.
+def _in_lines(body: bytearray, first: int, last: int) -> bool:
+    """Whether the rows begin at ``first``, end at ``last``, and each have a line of their own."""
+    if not body[:first].rstrip().endswith(b'"rows":[') or last <= first:
+        return False
+    try:
+        decode_json(body[first : body.find(b"\n", first)].rstrip(b",\r"))
+    except ValueError:
+        return False
+    return True
 
-        Args:
-            piece (bytes): any part of it, cut anywhere.
-        """
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size >= self._wanted and self._in_lines and self._error is None:
-            try:
-                self._decode_lines()
-            except ValueError as error:
-                self._error = error
 
-    def finish(self) -> dict[str, Any]:
-        """The answer, once the whole body has been fed.
-
-        Returns:
-            dict: ``{"total_rows", "offset", "rows", …}``.
-
-        Raises:
-            ValueError: the body is no JSON object with rows.
-        """
-        if self._error is None and self._head is not None:
-            self._decode_lines()
-        if self._error is not None:
-            raise self._error
-        if self._head is None:
-            answer = decode_json(self._take())
-        else:
-            answer = decode_json(self._head + (self._tail or b"") + self._take())
-            answer["rows"] = self._rows
-        if not isinstance(answer, dict) or not isinstance(answer.get("rows"), list):
-            raise ValueError("the answer has no rows")
-        return answer
-
-    def _take(self) -> bytes:
-        """All that is not decoded yet, in one piece, and forgotten here."""
-        text = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._size = 0
-        return text
-
-    def _decode_lines(self) -> None:
-        """Decode the lines that are complete, and keep the rest for later."""
-        text = self._take()
-        if self._head is None:
-            line = text.find(b"\n") + 1
-            if not text[:line].rstrip().endswith(b'"rows":['):
-                self._in_lines = False
-                self._keep(text)
-                return
-            self._head, text = text[:line], text[line:]
-        if self._tail is not None:
-            self._keep(text)
-            return
-        # No line break stands within a row: JSON strings have them escaped.
-        end = 0 if text.startswith(b"]") else text.find(b"\n]") + 1
-        if end or text.startswith(b"]"):
-            text, self._tail = text[:end], text[end:]
-            complete = len(text)
-        else:
-            complete = text.rfind(b"\n") + 1
-        lines = text[:complete].rstrip(b"\r\n,")
-        self._keep(text[complete:])
-        del text
-        if lines:
-            self._rows += decode_json(b"[%b]" % lines)
-
-    def _keep(self, text: bytes) -> None:
-        if text:
-            self._pieces.append(text)
-            self._size = len(text)
-        self._wanted = max(self._batch, 2 * self._size)
+def _decode_lines(body: bytearray, first: int, last: int, batch: int) -> list[dict[str, Any]]:
+    batches = []
+    with collector_paused():
+        while last > first:
+            # No line break stands within a row: JSON strings have them escaped.
+            start = body.rfind(b"\n", first - 1, max(first, last - batch)) + 1
+            lines = b"[" + body[start:last].rstrip(b",\r\n") + b"]"
+            del body[start:]
+            batches.append(decode_json(lines))
+            last = start
+        return list(chain.from_iterable(reversed(batches)))

@@ -18,7 +18,6 @@ from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
 from .transport.loops import generation
 from .transport.session import Session
-from .transport.tls import client_context
 
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*").fullmatch
 _SYSTEM = ("_users", "_replicator", "_global_changes", "_metadata", "_nodes", "_dbs")
@@ -152,14 +151,14 @@ def connect(
         raise TypeError(
             f"http_client must be an AsyncHTTPClient or a class of them, not {http_client!r:.80}"
         )
-    if ssl_context is None and parts.scheme == "https":
-        ssl_context = client_context(verify, ca_certs)
     return Server(
         Session(
             url,
             auth=_auth(auth, user, password),
             headers=sent,
             timeout=timeout,
+            verify=verify,
+            ca_certs=ca_certs,
             ssl_context=ssl_context,
             http_client=http_client,
         )

@@ -41,6 +41,11 @@ class Status:
         """The exception's class, so that ``status.error is NotFound`` reads well; None if ok."""
         return None if self.exception is None else type(self.exception)
 
+    def check(self) -> None:
+        """Raise what the other calling styles would have raised; do nothing if it went well."""
+        if self.exception is not None:
+            raise self.exception
+
     @property
     def headers(self) -> HTTPHeaders:
         """The last answer's headers; names are matched in any case."""

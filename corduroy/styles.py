@@ -17,7 +17,17 @@ import selectors
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
 from tornado.ioloop import IOLoop
 
@@ -32,7 +42,12 @@ Blocking = Literal["blocking"]
 Deferred = Literal["future"]
 Style = Literal["auto", "blocking", "future"]
 
-S = TypeVar("S", bound=Style)
+if TYPE_CHECKING:  # from Python 3.13 on, typing's own has a default
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    S = TypeVarWithDefault("S", bound=Style, default=Auto)
+else:
+    S = TypeVar("S", bound=Style)
 P = ParamSpec("P")
 P2 = ParamSpec("P2")
 T = TypeVar("T")

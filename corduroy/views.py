@@ -19,8 +19,8 @@ class Row(AttrDict):
     __slots__ = ()
 
     @property
-    def id(self) -> str | None:
-        """The id of the document that emitted the row; None in a reduced row."""
+    def id(self) -> Any:
+        """The id (str) of the document that emitted the row; None in a reduced row."""
         return dict.get(self, "id")
 
     @property
@@ -90,7 +90,11 @@ class ViewResult(Sequence[Row]):
         return self._row(index.__index__())
 
     def __iter__(self) -> Iterator[Row]:
-        return map(self._row, range(len(self._rows)))
+        rows = self._rows
+        for index, row in enumerate(rows):
+            if type(row) is dict:
+                row = rows[index] = Row(row)  # noqa: PLW2901
+            yield row  # type: ignore[misc]
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -14,6 +14,7 @@ from typing import cast
 import httptools
 
 from .reply import BodyTooLarge, ConnectionBroken, DeadlineMissed, MalformedAnswer, Reply
+from .tls import farewell
 
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
 _HELD = 64 * 1024
@@ -21,7 +22,6 @@ _HELD = 64 * 1024
 # What an answer may bring before its body.
 _HEAD = 64 * 1024
 
-Consumer = Callable[[bytes], None]
 Producer = Callable[[Callable[[bytes], "asyncio.Future[None]"]], Awaitable[None]]
 
 
@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
         self.loop = loop
         self._lost = lost
         self.usable = True
+        self._torn = False  # it ended, but not by the server's word
         self.served = 0
         self.idle_since = 0.0
         self.max_body_size: int | None = None
@@ -59,7 +60,6 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
-        self._consume: Consumer | None = None  # takes the pieces of a success as they come
         self._size = 0
         self._held: list[bytes] = []
         self._held_size = 0
@@ -67,15 +67,7 @@ class Connection(asyncio.Protocol):
 
     # -- what the pool calls ------------------------------------------------------------------
 
-    def start(
-        self,
-        head: bytes,
-        *,
-        whole: bool,
-        bodiless: bool,
-        deadline: float,
-        consume: Consumer | None = None,
-    ) -> None:
+    def start(self, head: bytes, *, whole: bool, bodiless: bool, deadline: float) -> None:
         """Send a request's head (and its body, if that is joined to it); begin to wait.
 
         Args:
@@ -83,14 +75,11 @@ class Connection(asyncio.Protocol):
             whole (bool): gather the body; otherwise it is read piece by piece.
             bodiless (bool): the answer has no body, whatever its headers say (HEAD).
             deadline (float): the loop's time until which the exchange must be done; 0: none.
-            consume: takes the pieces of a success's body as they come, instead of gathering them; it
-                must not raise.
         """
         self._reset()
         self._done = False
         self._whole = whole
         self._bodiless = bodiless
-        self._consume = consume
         self.set_deadline(deadline)
         self._transport.write(head)
 
@@ -256,6 +245,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.usable = False
+        tls = self._transport.get_extra_info("ssl_object")
+        self._torn = tls is not None and not farewell(tls)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -267,7 +258,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         if self._done:
             return
-        if exc is None and self._ends_with_connection():
+        if exc is None and not self._torn and self._ends_with_connection():
             self._end()
         else:
             self._break(ConnectionBroken(str(exc or "the server closed the connection")))
@@ -303,8 +294,6 @@ class Connection(asyncio.Protocol):
         self._reply = Reply(code, self._phrase.decode("latin-1"), self._headers)
         if not self._parser.should_keep_alive():
             self.usable = False
-        if self._consume is not None and (code >= 300 or self._reply.gzipped):
-            self._consume = None
         _resolve(self._go_ahead)
         if self._bodiless:
             # The parser would wait for the body that the headers announce: take a fresh one.
@@ -323,8 +312,6 @@ class Connection(asyncio.Protocol):
             self.abort()
         elif not self._whole:
             self._hold(piece)
-        elif self._consume is not None:
-            self._consume(piece)
         else:
             reply = cast(Reply, self._reply)
             if not reply.body:

@@ -7,9 +7,10 @@ which it stands.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -42,11 +43,21 @@ def decode_json(body: bytes | bytearray | memoryview) -> Any:
     Raises:
         ValueError: it is no JSON.
     """
-    if len(body) < _LARGE or not gc.isenabled():
+    if len(body) < _LARGE:
         return _decode(body)
+    with collector_paused():
+        return _decode(body)
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector, unless the program has done so itself."""
+    if not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
-        return _decode(body)
+        yield
     finally:
         gc.enable()
 

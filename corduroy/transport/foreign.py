@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Awaitable, Mapping
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
+from .connection import Producer
 from .messages import Request, Sink
 from .reply import Reply
+from .tls import Trust
 
 
 async def fetch(
@@ -20,47 +23,50 @@ async def fetch(
     url: str,
     headers: Mapping[str, str],
     timeout: float,
-    ssl_context: ssl.SSLContext | None,
+    trust: Trust | None,
 ) -> Reply:
     """Send a request through a client that is not corduroy's own.
 
     Args:
-    client (AsyncHTTPClient): the client.
-    request (Request): the request.
-    url (str): its whole address.
-    headers (dict of str to str): its headers.
-    timeout (float): seconds for the whole exchange; 0: no limit.
-    ssl_context (ssl.SSLContext | None): for ``https``.
+        client (AsyncHTTPClient): the client.
+        request (Request): the request.
+        url (str): its whole address.
+        headers (dict of str to str): its headers.
+        timeout (float): seconds for the whole exchange; 0: no limit.
+        trust (Trust | None): for ``https``.
 
     Returns:
-    Reply: the answer.
+        Reply: the answer.
 
     Raises:
-    OSError, HTTPClientError: no answer came.
+        OSError, HTTPClientError: no answer came.
     """
-    body: Any = request.body
-    if body is None and request.method in ("POST", "PUT"):
-        body = b""
     # Each client has its own Host, and some would send both.
-    headers = {name: value for name, value in headers.items() if name != "Host"}
-    options: dict[str, Any] = {}
-    if callable(body):
+    own = {"Host"}
+    body: Any = request.body
+    options = _tls_options(client, trust)
+    if callable(body) and isinstance(client, SimpleAsyncHTTPClient):
         options["body_producer"] = body
-    elif body is not None:
-        options["body"] = bytes(body)
-    refused: list[bytes] = []
+    elif callable(body):  # other clients of Tornado's would send nothing, without a word
+        options["body"] = await _gathered(body)
+        own.add("Content-Length")
+    elif body is not None or request.method in ("POST", "PUT"):
+        options["body"] = bytes(body or b"")
+    diversion = None
     if request.sink is not None:
-        options.update(_divert(request.sink, refused))
+        diversion = _Diversion(request.sink)
+        options["header_callback"] = diversion.on_header
+        options["streaming_callback"] = diversion.on_piece
     response = await client.fetch(
         HTTPRequest(
             url,
             method=request.method,
-            headers=headers,
+            headers={name: value for name, value in headers.items() if name not in own},
             connect_timeout=defaults.connect_timeout,
             request_timeout=timeout,
             follow_redirects=False,
             allow_nonstandard_methods=True,
-            ssl_options=ssl_context,
+            prepare_curl_callback=_keep_dots,
             **options,
         ),
         raise_error=False,
@@ -69,23 +75,83 @@ async def fetch(
         raise response.error
     raw = [(name.encode("latin-1"), value.encode()) for name, value in response.headers.get_all()]
     reply = Reply(response.code, response.reason, raw)
-    reply.body = b"".join(refused) or response.body
+    reply.body = response.body if diversion is None else await diversion.end(response.code)
     return reply
 
 
-def _divert(sink: Sink, refused: list[bytes]) -> dict[str, Any]:
-    """`HTTPRequest` arguments that give a success's body to a sink, and keep a refusal's."""
-    code = 0
+def _keep_dots(curl: Any) -> None:
+    """Have curl send a path as it is: "%2E%2E" is an id, not a way up."""
+    curl.setopt(curl.PATH_AS_IS, 1)
 
-    def on_header(line: str) -> None:
-        nonlocal code
+
+def _tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:
+    if trust is None:
+        return {}
+    if isinstance(client, SimpleAsyncHTTPClient):
+        return {"ssl_options": trust.context}
+    if trust.own:
+        raise ValueError(
+            f"ssl_context: {type(client).__name__} takes none: use verify and ca_certs instead"
+        )
+    ca_certs = None if trust.ca_certs is None else str(trust.ca_certs)
+    return {"validate_cert": trust.verify, "ca_certs": ca_certs}
+
+
+async def _gathered(producer: Producer) -> bytes:
+    pieces: list[bytes] = []
+
+    def write(piece: bytes) -> asyncio.Future[None]:
+        pieces.append(piece)
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ready.set_result(None)
+        return ready
+
+    await producer(write)
+    return b"".join(pieces)
+
+
+class _Diversion:
+    """Gives a success's body to a sink, and keeps a refusal's.
+
+    Not every client tells of the status before the body, and not every one waits for what a
+    ``streaming_callback`` returns: pieces are kept here until their time has come. What the sink
+    raises ends it, and is raised in the end.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._code = 0
+        self._kept: list[bytes] = []
+        self._handing: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
+
+    def on_header(self, line: str) -> None:
         if line.startswith("HTTP/"):
-            code = int(line.split(None, 2)[1])
+            self._code = int(line.split(None, 2)[1])
 
-    def on_piece(piece: bytes) -> Awaitable[None] | None:
+    def on_piece(self, piece: bytes) -> asyncio.Task[None] | None:
+        if self._error is None:
+            self._kept.append(piece)
+        if self._handing is None and 0 < self._code < 300:
+            self._handing = asyncio.ensure_future(self._hand())
+        return self._handing
+
+    async def _hand(self) -> None:
+        try:
+            while self._kept:
+                if (taken := self._sink(self._kept.pop(0))) is not None:
+                    await taken
+        except Exception as error:
+            self._error = error
+            self._kept.clear()
+        self._handing = None
+
+    async def end(self, code: int) -> bytes:
+        """Hand out what is left; the body, if it is a refusal's."""
+        if self._handing is not None:
+            await self._handing
         if code < 300:
-            return sink(piece)
-        refused.append(piece)
-        return None
-
-    return {"header_callback": on_header, "streaming_callback": on_piece}
+            await self._hand()
+        if self._error is not None:
+            raise self._error
+        return b"".join(self._kept)

@@ -62,6 +62,19 @@ def close_with_loop(loop: asyncio.AbstractEventLoop, client: Closable) -> None:
     known.add(client)
 
 
+def close_now(loop: asyncio.AbstractEventLoop, client: Closable) -> None:
+    """Close a client before its loop is, unless that has happened: curl's cannot be closed twice.
+
+    Args:
+        loop: the loop, as `close_with_loop` has got it.
+        client (Closable): the client.
+    """
+    known = _clients.get(loop, weakref.WeakSet())
+    if client in known:
+        known.discard(client)
+        client.close()
+
+
 def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
     known = _clients.pop(loop, None)
     if known and not loop.is_closed() and not loop.is_running():

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Container, Generator, Mapping
 from typing import Any
 
 from ..errors import ServerError
-from .connection import Consumer, Producer
+from .connection import Producer
 from .encoding import decode_json
 from .reply import Reply
 
@@ -28,13 +28,11 @@ class Request:
         timeout (float | None): seconds for the whole exchange, 0: no limit; None: the session's.
         sink: is called with each piece of a successful answer's body, instead of gathering it; what it
             returns is awaited before the next piece is read, if it is awaitable.
-        consume: the same, for a function that returns and raises nothing: it is quicker.
     """
 
     __slots__ = (
         "accept",
         "body",
-        "consume",
         "headers",
         "method",
         "safe",
@@ -54,7 +52,6 @@ class Request:
         accept: Container[int] = (),
         timeout: float | None = None,
         sink: Sink | None = None,
-        consume: Consumer | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -64,7 +61,6 @@ class Request:
         self.accept = accept
         self.timeout = timeout
         self.sink = sink
-        self.consume = consume
 
     def __await__(self) -> Generator[Request, Answer, Answer]:
         return (yield self)
@@ -96,27 +92,18 @@ class Answer:
         found = self._reply.header(name.encode())
         return None if found is None else found.decode("latin-1")
 
-    def json(self) -> Any:
+    def json(self, decode: Callable[[bytes | bytearray], Any] = decode_json) -> Any:
         """The decoded body, which is let go of while its values are made.
+
+        Args:
+            decode: makes values of the body; raises ValueError where there are none.
 
         Raises:
             ServerError: it is no JSON.
         """
         body, self.body, self._reply.body = self.body, b"", b""
-        return self.decoded(lambda: decode_json(body), body)
-
-    def decoded(self, decode: Callable[[], Any], body: bytes | bytearray = b"") -> Any:
-        """What a decoder makes of the body.
-
-        Args:
-            decode: returns the decoded value; raises ValueError if there is none.
-            body (bytes): what it decodes, to be quoted in the error.
-
-        Raises:
-            ServerError: the body is not what it should be.
-        """
         try:
-            return decode()
+            return decode(body)
         except ValueError as error:
             said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
             raise ServerError(

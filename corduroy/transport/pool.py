@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .connection import Connection, Consumer, Producer
+from .connection import Connection, Producer
 from .reply import ConnectionBroken, DeadlineMissed, Reply
 
 
@@ -52,7 +52,6 @@ class Outgoing:
         bodiless (bool): whether the answer has no body (HEAD).
         connect_by (float): the loop's time until which it must be on its way; 0: no limit.
         done_by (float): the loop's time until which the answer must be whole; 0: no limit.
-        consume: takes the pieces of a success's body as they come; None: they are gathered.
         producer: makes the body as it is sent; None where the head holds all.
         length (int | None): what the producer's pieces come to; None: they are framed as chunks.
         go_ahead (bool): whether the producer waits for 100 Continue.
@@ -64,7 +63,6 @@ class Outgoing:
     bodiless: bool
     connect_by: float
     done_by: float
-    consume: Consumer | None = None
     producer: Producer | None = None
     length: int | None = None
     go_ahead: bool = False
@@ -275,13 +273,7 @@ class Pool:
                 self._idle[origin].remove(connection)
 
     async def _start(self, connection: Connection, out: Outgoing, *, whole: bool) -> None:
-        connection.start(
-            out.head,
-            whole=whole,
-            bodiless=out.bodiless,
-            deadline=out.done_by,
-            consume=out.consume,
-        )
+        connection.start(out.head, whole=whole, bodiless=out.bodiless, deadline=out.done_by)
         if out.producer is not None:
             async with _until(out.done_by, "Timeout while sending the body"):
                 await connection.produce(out.producer, length=out.length, go_ahead=out.go_ahead)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -24,11 +25,11 @@ from .client import KeepAliveHTTPClient
 from .encoding import check_header, check_url, decode_json, render_headers
 from .foreign import fetch
 from .gzip import gunzip, gunzipped
-from .loops import close_with_loop, generation, keep_forever
+from .loops import close_now, close_with_loop, generation, keep_forever
 from .messages import Answer, Request
 from .pool import Origin, Outgoing, Pool
 from .reply import Reply
-from .tls import client_context
+from .tls import trust
 
 log = logging.getLogger("corduroy")
 
@@ -41,7 +42,9 @@ class Session:
         auth (Auth | None): goes before credentials in the url.
         headers (dict of str to str): sent with every request.
         timeout (float | None): seconds for a whole exchange; 0: no limit; None: the default.
-        ssl_context (ssl.SSLContext | None): for ``https``; None: verify as the system does.
+        verify (bool): False accepts any certificate.
+        ca_certs (str | Path): a file of certificates to trust instead of the system's.
+        ssl_context (ssl.SSLContext | None): instead of both.
         http_client: an `AsyncHTTPClient`, or a class of them; None: `KeepAliveHTTPClient`.
     """
 
@@ -52,6 +55,8 @@ class Session:
         auth: Auth | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        verify: bool = True,
+        ca_certs: str | os.PathLike[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None = None,
     ) -> None:
@@ -64,12 +69,10 @@ class Session:
         self.url = f"{parts.scheme}://{netloc}{self.prefix}"
         self.timeout = timeout
         self.http_client = http_client
-        tls = parts.scheme == "https"
-        if tls and ssl_context is None:
-            ssl_context = client_context()
-        self._ssl_context = ssl_context if tls else None
-        port = parts.port or (443 if tls else 80)
-        self._origin = Origin(parts.hostname or "", port, self._ssl_context)
+        self._trust = trust(verify, ca_certs, ssl_context) if parts.scheme == "https" else None
+        port = parts.port or (443 if self._trust else 80)
+        context = self._trust.context if self._trust else None
+        self._origin = Origin(parts.hostname or "", port, context)
         self._headers = {
             "Host": netloc,
             "User-Agent": "corduroy",
@@ -107,16 +110,13 @@ class Session:
                     url=self.url + request.target,
                     headers={**self._headers, **(request.headers or {})},
                     timeout=self._timeout(request),
-                    ssl_context=self._ssl_context,
+                    trust=self._trust,
                 )
         except (OSError, HTTPClientError) as error:
             log.debug("%s %s failed: %s", request.method, request.target, error)
             raise error_from_failure(
                 error, method=request.method, url=self.url + request.target
             ) from error
-        if request.consume is not None and reply.body and reply.code < 300:
-            request.consume(bytes(reply.body))
-            reply.body = b""
         log.debug("%s %s %d", request.method, request.target, reply.code)
         if reply.code < 300 or reply.code in request.accept:
             return Answer(request, reply)
@@ -140,7 +140,7 @@ class Session:
             if client is self.http_client or loop.is_closed():
                 continue
             with contextlib.suppress(RuntimeError):  # that loop was closed just now
-                loop.call_soon_threadsafe(client.close)
+                loop.call_soon_threadsafe(close_now, loop, client)
         # One turn to close the clients here, and one for what they leave to the loop.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -149,7 +149,7 @@ class Session:
         for loop, client in getattr(self, "_clients", {}).items():
             if client is not self.http_client and not loop.is_closed():
                 with contextlib.suppress(RuntimeError):  # the loop was closed just now
-                    loop.call_soon_threadsafe(client.close)
+                    loop.call_soon_threadsafe(close_now, loop, client)
 
     # -- which client -------------------------------------------------------------------------
 
@@ -229,7 +229,6 @@ class Session:
             b"%b\r\n%b" % (head, body),
             safe=request.safe and producer is None,
             bodiless=request.method == "HEAD",
-            consume=request.consume,
             connect_by=now + connect if connect else 0.0,
             done_by=now + total if total else 0.0,
             producer=producer,

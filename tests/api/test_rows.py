@@ -1,4 +1,4 @@
-"""The rows of a view, however its body is laid out and cut."""
+"""The rows of a view, however its body is laid out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from corduroy.rows import RowsParser
+from corduroy.rows import decode_rows
 
 TEXT = 'é☃ " ] , { \\n \\r\\n]'
 
@@ -32,36 +32,23 @@ def pouchdb(count: int) -> bytes:
     return json.dumps({"total_rows": 9, "offset": 3, "rows": rows(count)}).encode()
 
 
-def parse(body: bytes, size: int, batch: int = 10_000) -> dict[str, Any]:
-    parser = RowsParser(batch)
-    for start in range(0, len(body), size):
-        parser.feed(body[start : start + size])
-    return parser.finish()
-
-
 @pytest.mark.parametrize("layout", [couchdb, pouchdb])
 @pytest.mark.parametrize("count", [0, 1, 3, 200])
-@pytest.mark.parametrize("size", [1, 1000, 65536, 1 << 30])
-@pytest.mark.parametrize("batch", [1, 10_000, 1 << 30])
-def test_rows_are_the_same_in_any_layout_and_pieces(
-    layout: Any, count: int, size: int, batch: int
-) -> None:
+@pytest.mark.parametrize("batch", [1, 1000, 10_000, 1 << 30])
+def test_rows_are_the_same_in_any_layout(layout: Any, count: int, batch: int) -> None:
     answer = {"total_rows": 9, "offset": 3, "rows": rows(count)}
-    assert parse(layout(count), size, batch) == answer
+    assert decode_rows(layout(count), batch) == answer
+    assert decode_rows(bytearray(layout(count)), batch) == answer
 
 
-def test_a_body_may_be_cut_anywhere() -> None:
-    body = couchdb(3)
-    for cut in range(len(body)):
-        parser = RowsParser(batch=1)
-        parser.feed(body[:cut])
-        parser.feed(body[cut:])
-        assert parser.finish()["rows"] == rows(3)
+def test_rows_that_take_several_lines_each_are_decoded_too() -> None:
+    body = json.dumps({"rows": rows(50)}, indent=1).replace('"rows": [', '"rows":[')
+    assert decode_rows(bytearray(body.encode()), 100)["rows"] == rows(50)
 
 
 def test_what_stands_behind_the_rows_is_part_of_the_answer() -> None:
     body = couchdb(200, head='{"rows":[', tail='],"update_seq":"7-abc"}')
-    answer = parse(body, 1000)
+    answer = decode_rows(bytearray(body), 1000)
     assert answer["update_seq"] == "7-abc"
     assert len(answer["rows"]) == 200
 
@@ -82,4 +69,4 @@ def test_what_stands_behind_the_rows_is_part_of_the_answer() -> None:
 )
 def test_what_is_no_answer_of_a_view_is_refused_at_the_end(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse(body, 1000)
+        decode_rows(bytearray(body), 1000)

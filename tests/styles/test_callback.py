@@ -32,6 +32,12 @@ async def test_is_told_of_a_failure_by_the_status(db: Database[Any]) -> None:
     assert not status.ok
 
 
+async def test_may_let_the_status_raise(db: Database[Any]) -> None:
+    with pytest.raises(NotFound):
+        await db.get("nowhere", callback=lambda data, status: status.check())
+    await db.info(callback=lambda data, status: status.check())
+
+
 async def test_gets_no_data_where_no_answer_came() -> None:
     told: list[tuple[Any, Status]] = []
     couch = Couch("http://127.0.0.1:9")

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
         assert_type(Database("x"), Database[Auto])
         assert_type(db.get("x"), Any)
         assert_type(db.get("x", callback=print), Any)
+        plain: Database = db
+        assert_type(plain, Database[Auto])
         assert_type(db.with_style("blocking"), Database[Blocking])
         assert_type(db.with_style("future"), Database[Deferred])
         assert_type(db.with_style("blocking").get("x"), Document)

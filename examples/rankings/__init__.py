@@ -1,0 +1,1 @@
+"""A league's rankings on the web: the same three pages in callback, relax and async style."""
