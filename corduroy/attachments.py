@@ -45,6 +45,7 @@ class Attachments(Place[S]):
             filename = os.path.basename(own) if isinstance(own, str) else ""
             if not filename:
                 raise ValueError("filename is needed: the content has no name of its own")
+        target = self._path + attachment_path(id, filename)
         body, length = outgoing(content)
         sent = Sent(body)
         kind = content_type or content_type_of(filename)
@@ -52,7 +53,6 @@ class Attachments(Place[S]):
         check_header("content_type", kind)
         if length is not None and callable(body):
             headers["Content-Length"] = str(length)
-        target = self._path + attachment_path(id, filename)
         if rev is None and not isinstance(doc, Mapping):
             rev = await current_rev(self._path, id)
         query = {"rev": rev} if rev else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import defaults
 from .asking import ask_json
-from .options import CHANGES, check_keys, encode_options
+from .options import CHANGES, check_keys, check_seconds, encode_options
 
 
 async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,8 +17,8 @@ async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if feed not in ("normal", "longpoll"):
         raise ValueError(f"feed must be 'normal' or 'longpoll', not {feed!r:.80}")
     timeout, doc_ids = options.pop("timeout", None), options.pop("doc_ids", None)
-    if timeout is not None and (isinstance(timeout, bool) or not timeout >= 0):
-        raise ValueError(f"timeout must be seconds, not {timeout!r:.80}")
+    if timeout is not None:
+        check_seconds(timeout)
     selector, params = options.pop("selector", None), options.pop("query_params", None) or {}
     query = {**encode_options(options, CHANGES, "changes"), **params}
     waits: dict[str, Any] = {}

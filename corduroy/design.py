@@ -1,4 +1,4 @@
-"""Design documents: views, and the functions that render, rewrite and update.
+"""Design documents: their views, and the functions that render, rewrite and update.
 
 `Database` has these as methods, which take the short names ``"ddoc/function"``.
 """
@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .asking import ask, ask_json, doc_path
-from .errors import HTTPError
-from .options import KEYS, VIEW, check_keys, encode_options
-from .rows import decode_rows
-from .server import Place, Server
+from .asking import ask, doc_path
+from .options import KEYS, VIEW
+from .querying import function_path, query_once, query_several, query_view, view_options
+from .server import Place
 from .styles import S, either, operation
-from .transport.encoding import encode_json, quote_segment
+from .transport.encoding import quote_segment
 from .transport.messages import Answer
 from .views import ViewResult
 
@@ -53,7 +51,7 @@ class Functions(Place[S]):
     async def _view_queries(
         self, /, name: str, *, queries: Iterable[Mapping[str, Any]], **options: Any
     ) -> builtins.list[ViewResult]:
-        return await _view_queries(self._server, self._path, name, queries, options)
+        return await query_several(self._server, self._path, name, queries, options)
 
     view = either(_view_queries, _view, lambda *_, **options: "queries" not in options)
 
@@ -90,7 +88,7 @@ class Functions(Place[S]):
 
         Endpoints: ``GET /{db}/_design/{ddoc}/_show/{func}``, ``…/{docid}``.
         """
-        path = self._path + _function_path(name, "_show")
+        path = self._path + function_path(name, "_show")
         return await _render("GET", path + (doc_path(id) if id is not None else ""), params)
 
     @operation
@@ -107,7 +105,9 @@ class Functions(Place[S]):
 
         Endpoint: ``GET /{db}/_design/{ddoc}/_list/{func}/{view}``, ``…/{other-ddoc}/{view}``.
         """
-        return await _render("GET", self._path + _list_path(name, view), options)
+        own = {key: value for key, value in options.items() if key not in VIEW or key in KEYS}
+        query = view_options({key: options[key] for key in options.keys() - own.keys()})
+        return await _render("GET", self._path + _list_path(name, view), {**own, **query})
 
     @operation
     async def update(
@@ -126,9 +126,9 @@ class Functions(Place[S]):
 
         Endpoints: ``POST /{db}/_design/{ddoc}/_update/{func}``, ``PUT …/{docid}``.
         """
-        path = self._path + _function_path(name, "_update")
+        path = self._path + function_path(name, "_update")
         method = "POST" if id is None else "PUT"
-        return await _render(method, path + (doc_path(id) if id else ""), params, body)
+        return await _render(method, path + (doc_path(id) if id is not None else ""), params, body)
 
     @operation
     async def rewrite(
@@ -153,119 +153,12 @@ class Functions(Place[S]):
         return await _render(method, self._path + _rewrite_path(ddoc, path), params, body)
 
 
-# Request lines have no more than some 8,000 bytes.
-_LONG_KEY = 500
-
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "COPY")
-
-_ALL = {
-    "_all_docs": "/_all_docs",
-    "_design_docs": "/_design_docs",
-    "_local_docs": "/_local_docs",
-}
-
-
-def _function_path(name: str, kind: str, argument: str = "name") -> str:
-    """The path of a design document's function below its database.
-
-    Args:
-        name (str): ``"ddoc/function"``, with or without ``_design/`` before it.
-        kind (str): ``"_view"``, ``"_show"``…
-        argument (str): the argument's name, for errors.
-
-    Returns:
-        str: ``/_design/{ddoc}/{kind}/{function}``, encoded.
-
-    Raises:
-        TypeError, ValueError: it names no design document and function.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"{argument} must be a str, not {name!r:.80}")
-    ddoc, _, function = name.removeprefix("_design/").partition("/")
-    if not (ddoc and function):
-        raise ValueError(f"{argument} must be 'ddoc/function', not {name!r:.80}")
-    ddoc, function = quote_segment(ddoc, argument), quote_segment(function, argument)
-    return f"/_design/{ddoc}/{kind}/{function}"
 
 
 def ddoc_name(name: str) -> str:
     """A design document's name, encoded; given with or without ``_design/`` before it."""
     return quote_segment(name.removeprefix("_design/") if isinstance(name, str) else name, "ddoc")
-
-
-def _view_path(name: str) -> str:
-    """The path of a view, or of ``_all_docs`` and its like, below its database."""
-    return _ALL.get(name) or _function_path(name, "_view")
-
-
-async def query_view(db: str, name: str, options: Mapping[str, Any]) -> ViewResult:
-    """Query one view.
-
-    Args:
-        db (str): the database's path.
-        name (str): ``"ddoc/view"``, ``"_all_docs"``…
-        options (dict): the options of `VIEW`.
-
-    Returns:
-        ViewResult: its rows.
-    """
-    query, body = _view_query(options)
-    method = "GET" if body is None else "POST"
-    answer = await ask(method, db + _view_path(name), query, json=body, safe=True)
-    return ViewResult(name, answer.json(decode_rows), options)
-
-
-async def _view_queries(
-    server: Server,
-    db: str,
-    name: str,
-    queries: Iterable[Mapping[str, Any]],
-    options: Mapping[str, Any],
-) -> list[ViewResult]:
-    """Query one view several times, in one request where the server knows how.
-
-    Args:
-        server (Server): the server.
-        db (str): the database's path.
-        name (str): the view.
-        queries (list of dict): the options of each query.
-        options (dict): options that all share.
-
-    Returns:
-        list of ViewResult: one for each query.
-    """
-    shared = []
-    for at, query in enumerate(check_keys(queries, "queries")):
-        if not isinstance(query, Mapping):
-            raise TypeError(f"queries[{at}] must be a dict of options, not {query!r:.80}")
-        shared.append({**options, **query})
-        encode_options(shared[-1], VIEW, "a view")
-    path = f"{db}{_view_path(name)}/queries"
-    if await server.is_classic():
-        return [await query_view(db, name, one) for one in shared]
-    found = await ask_json(
-        "POST",
-        path,
-        json={"queries": shared},
-        name="queries",
-        safe=True,
-    )
-    return [
-        ViewResult(name, answer, one) for answer, one in zip(found["results"], shared, strict=True)
-    ]
-
-
-def _view_query(options: Mapping[str, Any]) -> tuple[dict[str, str], Any]:
-    """A view's query and body: what may be long goes in the body, where there is room for it."""
-    keys = options.get("keys")
-    rest = {name: value for name, value in options.items() if name != "keys"}
-    body = {} if keys is None else {"keys": check_keys(keys)}
-    query = encode_options(rest, VIEW, "a view")
-    for name in KEYS & query.keys():
-        if len(query[name]) > _LONG_KEY:
-            del query[name]
-            body[name] = rest[name]
-    return query, body or None
 
 
 class Rendered:
@@ -314,7 +207,7 @@ async def _render(
     Args:
         method (str): the HTTP method.
         path (str): the function's path.
-        query (dict): parameters for the function; str as they are, other values as JSON.
+        query (dict): parameters for the function; str as they are, other values and keys as JSON.
         body: a dict is sent as a form; bytes and str as they are; None: nothing.
         headers (dict of str to str): more headers.
 
@@ -329,16 +222,15 @@ async def _render(
         body = body.encode()
     if body is not None and not isinstance(body, bytes):
         raise TypeError(f"body must be a dict, str or bytes, not {type(body).__name__}")
-    words = {
-        key: value if isinstance(value, str) else _word(key, value)
-        for key, value in (query or {}).items()
-    }
+    words = {key: _word(key, value) for key, value in (query or {}).items()}
     return Rendered(await ask(method, path, words, body=body, headers=sent))
 
 
 def _word(key: str, value: Any) -> str:
-    if key in VIEW:
+    if key in KEYS:  # CouchDB decodes these for whatever function
         return VIEW[key](key, value)
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool | int | float):
         return str(value).lower()
     raise TypeError(f"{key} must be a str, a number or a bool, not {value!r:.80}")
@@ -348,7 +240,7 @@ def _list_path(name: str, view_name: str) -> str:
     """The path of a list function applied to a view, which may be another design document's."""
     if not isinstance(view_name, str):
         raise TypeError(f"view must be a str, not {view_name!r:.80}")
-    path = _function_path(name, "_list")
+    path = function_path(name, "_list")
     ddoc, _, _ = name.removeprefix("_design/").partition("/")
     other, _, function = view_name.removeprefix("_design/").rpartition("/")
     tail = quote_segment(function, "view")
@@ -362,27 +254,3 @@ def _rewrite_path(ddoc: str, path: str) -> str:
     if not isinstance(path, str):
         raise TypeError(f"path must be a str, not {path!r:.80}")
     return f"/_design/{ddoc_name(ddoc)}/_rewrite/{quote(path.lstrip('/'), safe='/')}"
-
-
-async def query_once(
-    server: Server, db: str, map_src: str, reduce_src: str | None, options: Mapping[str, Any]
-) -> ViewResult:
-    """Query a view that exists for this once; arguments and result as of `Database.query`."""
-    for name, source in (("map_src", map_src), ("reduce_src", reduce_src)):
-        if not isinstance(source, str) and (name, source) != ("reduce_src", None):
-            raise TypeError(f"{name} must be a str, not {source!r:.80}")
-    words, keys = _view_query(options)
-    encode_json(keys, "keys")
-    functions = {"map": map_src, **({"reduce": reduce_src} if reduce_src else {})}
-    if await server.is_classic():
-        body = {**functions, **(keys or {})}
-        found = await ask_json("POST", f"{db}/_temp_view", words, json=body, safe=True)
-        return ViewResult("_temp_view", found, options)
-    name = f"corduroy-{await server.uuid()}"
-    path = f"{db}/_design/{name}"
-    rev = (await ask_json("PUT", path, json={"views": {"query": functions}}))["rev"]
-    try:
-        return await query_view(db, f"{name}/query", options)
-    finally:
-        with contextlib.suppress(HTTPError):  # what went wrong before is what counts
-            await ask("DELETE", path, {"rev": rev})

@@ -247,8 +247,9 @@ def error_from_answer(
     error, reason = phrase, ""
     told = body[0] if isinstance(body, list) and body else body  # a bulk request that is refused
     if isinstance(told, dict):
-        error = str(told.get("error", phrase))
-        reason = str(told.get("reason", ""))
+        named = told.get("error")  # PouchDB Server's can be true
+        error = named if isinstance(named, str) and named else phrase
+        reason = str(told.get("reason") or told.get("message") or "")
     elif 300 <= code < 400:
         target = next((v for k, v in headers if k.lower() == "location"), "elsewhere")
         reason = f"the server points to {target.partition('?')[0]}"

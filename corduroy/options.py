@@ -13,7 +13,7 @@ def _key(name: str, value: Any) -> str:
     return encode_json(value, name).decode()
 
 
-def _revs(name: str, value: Any) -> str:
+def _list(name: str, value: Any) -> str:
     return encode_json(check_keys(value, name), name).decode()
 
 
@@ -66,7 +66,7 @@ Encoder = Callable[[str, Any], str]
 
 VIEW: dict[str, Encoder] = {
     "key": _key,
-    "keys": _key,
+    "keys": _list,
     "startkey": _key,
     "start_key": _key,
     "endkey": _key,
@@ -101,7 +101,7 @@ DOCUMENT: dict[str, Encoder] = {
     "rev": _text,
     "revs": _flag,
     "revs_info": _flag,
-    "open_revs": lambda name, value: "all" if value == "all" else _revs(name, value),
+    "open_revs": lambda name, value: "all" if value == "all" else _list(name, value),
     "conflicts": _flag,
     "deleted_conflicts": _flag,
     "latest": _flag,
@@ -109,7 +109,7 @@ DOCUMENT: dict[str, Encoder] = {
     "meta": _flag,
     "attachments": _flag,
     "att_encoding_info": _flag,
-    "atts_since": _revs,
+    "atts_since": _list,
 }
 """Every option of a document's GET."""
 
@@ -183,3 +183,16 @@ def check_keys(keys: Iterable[Any], name: str = "keys") -> list[Any]:
     if isinstance(keys, str | bytes | Mapping) or not isinstance(keys, Iterable):
         raise TypeError(f"{name} must be a list, not {keys!r:.80}")
     return list(keys)
+
+
+def check_seconds(seconds: Any, name: str = "timeout") -> None:
+    """Refuse what is no number of seconds.
+
+    Args:
+        seconds (float): the number.
+        name (str): the argument's name.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{name} must be a number of seconds, not {seconds!r:.80}")
+    if not seconds >= 0:
+        raise ValueError(f"{name} must be at least 0, not {seconds!r}")

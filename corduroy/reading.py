@@ -7,9 +7,9 @@ from typing import Any
 
 from . import defaults
 from .asking import JSON, ask, ask_json, doc_path, revision_of
-from .design import query_view
 from .documents import AttrDict, Document
 from .options import DOCUMENT, check_keys, encode_options
+from .querying import query_view
 from .server import Place
 from .styles import S, either, operation, together
 from .transport.encoding import encode_json, query_string

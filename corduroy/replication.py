@@ -61,8 +61,7 @@ def _end(server: Server, end: Any, name: str) -> Mapping[str, Any]:
         encode_json(end, name)
         return end
     if isinstance(end, str) and "://" not in end:
-        database_path(end)
-        return _form(server.session, "/" + end, local=end)
+        return _form(server.session, database_path(end), local=end)
     if isinstance(end, str):
         check_url(end)
         return {"url": end}
@@ -84,7 +83,8 @@ def _form(session: Session, path: str, local: str | None) -> dict[str, Any]:
 
 def _written(end: Mapping[str, Any], classic: bool) -> Any:
     """An end as this kind of server takes it: the classic ones know their own databases by name,
-    CouchDB 3 knows addresses only."""
-    if "name" not in end:
-        return end
-    return end["name"] if classic else {key: end[key] for key in ("url", "headers")}
+    CouchDB 3 knows addresses only; PouchDB Server knows no long form."""
+    if "name" in end:
+        return end["name"] if classic else {key: end[key] for key in ("url", "headers")}
+    plain = not any(value for key, value in end.items() if key != "url")
+    return end["url"] if classic and plain else end

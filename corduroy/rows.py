@@ -54,13 +54,18 @@ def _in_lines(body: bytearray, first: int, last: int) -> bool:
 
 
 def _decode_lines(body: bytearray, first: int, last: int, batch: int) -> list[dict[str, Any]]:
+    """Decode the rows between two places, and cut them off; where they stand, without a copy."""
     batches = []
-    with collector_paused():
-        while last > first:
+    del body[last:]
+    with collector_paused(len(body)):
+        while len(body) > first:
+            while body[-1] in b",\r\n":
+                del body[-1]
             # No line break stands within a row: JSON strings have them escaped.
-            start = body.rfind(b"\n", first - 1, max(first, last - batch)) + 1
-            lines = b"[" + body[start:last].rstrip(b",\r\n") + b"]"
-            del body[start:]
-            batches.append(decode_json(lines))
-            last = start
-        return list(chain.from_iterable(reversed(batches)))
+            before = body.rfind(b"\n", first - 1, max(first, len(body) - batch))
+            body[before : before + 1] = b"["
+            body += b"]"
+            with memoryview(body) as whole, whole[before:] as lines:
+                batches.append(decode_json(lines))
+            del body[before:]
+    return list(chain.from_iterable(reversed(batches)))

@@ -12,7 +12,7 @@ from tornado.httpclient import AsyncHTTPClient
 
 from . import defaults
 from .asking import ask_json
-from .options import DATABASES, encode_options
+from .options import DATABASES, check_seconds, encode_options
 from .styles import S, Styled
 from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
@@ -140,8 +140,8 @@ def connect(
             raise ValueError(f"port must be an int from 1 to 65535, not {port!r:.80}")
         host = parts.netloc.removesuffix(f":{parts.port}") if parts.port else parts.netloc
         url = parts._replace(netloc=f"{host}:{port}").geturl()
-    if timeout is not None and (isinstance(timeout, bool) or not timeout >= 0):
-        raise ValueError(f"timeout must be seconds (0: no limit), not {timeout!r:.80}")
+    if timeout is not None:
+        check_seconds(timeout)
     sent = dict(headers or {})
     if cookie is not None:
         sent["Cookie"] = cookie

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tornado.httputil import HTTPHeaders
@@ -22,7 +22,7 @@ class Status:
     def __init__(
         self,
         code: int,
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]] = (),
         exception: BaseException | None = None,
         response: Any = None,
     ) -> None:
@@ -50,7 +50,7 @@ class Status:
     def headers(self) -> HTTPHeaders:
         """The last answer's headers; names are matched in any case."""
         headers = HTTPHeaders()
-        for name, value in self._headers:
+        for name, value in self._headers() if callable(self._headers) else self._headers:
             headers.add(name, value)
         return headers
 

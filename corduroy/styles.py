@@ -238,7 +238,8 @@ class _Call:
 
     def status(self) -> Status:
         """How the call went, if it went well."""
-        return Status(200) if self.answer is None else Status(self.answer.code, self.answer.headers)
+        answer = self.answer
+        return Status(200) if answer is None else Status(answer.code, lambda: answer.headers)
 
 
 async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
@@ -321,7 +322,9 @@ async def _deliver(call: _Call, callback: Callback) -> Any:
         status = call.status()
     try:
         result = callback(data, status)
-        return await result if inspect.isawaitable(result) else result
+        if result is None or not inspect.isawaitable(result):
+            return result
+        return await result
     except Exception as error:
         concerned = failures.get()
         if concerned is None or not concerned(error):

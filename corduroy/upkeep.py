@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .asking import ask, ask_json
+from .asking import NOT_OFFERED, ask, ask_json, offering
 from .design import ddoc_name
-from .errors import BadRequest, NotFound
+from .errors import NotFound
 from .options import check_keys
 from .server import Place
 from .styles import S, operation
@@ -132,7 +132,7 @@ class Upkeep(Place[S]):
         try:
             return dict(await _compare_revs(self._path, "_missing_revs", body))
         except NotFound as error:
-            if error.error != _NOT_OFFERED:
+            if error.error != NOT_OFFERED:
                 raise
             found = await _compare_revs(self._path, "_revs_diff", body)
         return {"missing_revs": {id: diff["missing"] for id, diff in found.items()}}
@@ -171,25 +171,10 @@ class Upkeep(Place[S]):
         return None
 
 
-_NOT_OFFERED = "not_offered"
-
-# What PouchDB Server, which takes the path for a document's, answers where it has no such endpoint.
-_TAKEN_FOR_A_DOCUMENT = (
-    "missing",
-    "only_multipart_accepted",
-    "Only reserved document ids may start with underscore.",
-)
-
-
 async def _offered(method: str, db: str, what: str, **options: Any) -> Any:
     """Ask for something that not every server has."""
-    try:
+    with offering(what):
         return await ask_json(method, f"{db}/{what}", **options)
-    except (BadRequest, NotFound) as error:
-        if error.reason not in _TAKEN_FOR_A_DOCUMENT:
-            raise
-        said = f"this server does not offer {what}"
-        raise NotFound(404, _NOT_OFFERED, said, method=method, url=error.url) from None
 
 
 async def _post(db: str, what: str) -> dict[str, Any]:

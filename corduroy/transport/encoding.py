@@ -18,6 +18,7 @@ import msgspec
 
 # Fewer bytes than this never hold enough objects for the collector to matter.
 _LARGE = 64 * 1024
+_HUGE = 1024 * 1024
 
 _ATOMS = frozenset({str, int, bool, type(None)})
 
@@ -45,20 +46,33 @@ def decode_json(body: bytes | bytearray | memoryview) -> Any:
     """
     if len(body) < _LARGE:
         return _decode(body)
-    with collector_paused():
+    with collector_paused(len(body)):
         return _decode(body)
 
 
 @contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector, unless the program has done so itself."""
-    if not gc.isenabled():
+def collector_paused(size: int) -> Iterator[None]:
+    """Pause the cyclic garbage collector while a body is decoded.
+
+    Of a very large body, the values go to its oldest generation at once: looking through all of them
+    when the pause is over would take almost as long as decoding them did.
+
+    Args:
+        size (int): how many bytes are decoded.
+    """
+    if not gc.isenabled():  # by the program, or by a caller of ours
         yield
         return
+    promote = size >= _HUGE and gc.get_freeze_count() == 0
+    if promote:
+        gc.collect(1)  # so that no young garbage is promoted with them
     gc.disable()
     try:
         yield
     finally:
+        if promote:
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 
@@ -84,8 +98,9 @@ def encode_json(value: Any, name: str) -> bytes:
         raise refused.kind(f"{where} {refused.why}") from None
     except RecursionError:
         raise ValueError(f"{name} contains itself, or is nested too deeply for JSON") from None
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{name} holds a string that is no Unicode text: {error}") from None
+    except UnicodeEncodeError:
+        where = name + "".join(f"[{step!r}]" for step in _way_to_stray_text(value) or ())
+        raise ValueError(f"{where} is no Unicode text: it holds a lone surrogate") from None
 
 
 class _Refused(Exception):
@@ -125,6 +140,32 @@ def _check_items(items: Iterable[tuple[Any, Any]]) -> None:
             except _Refused as refused:
                 refused.path.append(step)
                 raise
+
+
+def _way_to_stray_text(value: Any) -> list[str | int] | None:
+    """The path to a str that UTF-8 cannot say; None where there is none."""
+    if isinstance(value, str):
+        return None if _is_text(value) else []
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    for step, item in items:
+        if isinstance(step, str) and not _is_text(step):
+            return [step]
+        way = _way_to_stray_text(item)
+        if way is not None:
+            return [step, *way]
+    return None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain_form(value: Any) -> Any:

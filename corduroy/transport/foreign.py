@@ -66,7 +66,7 @@ async def fetch(
             request_timeout=timeout,
             follow_redirects=False,
             allow_nonstandard_methods=True,
-            prepare_curl_callback=_keep_dots,
+            prepare_curl_callback=_set_up_curl,
             **options,
         ),
         raise_error=False,
@@ -79,9 +79,10 @@ async def fetch(
     return reply
 
 
-def _keep_dots(curl: Any) -> None:
-    """Have curl send a path as it is: "%2E%2E" is an id, not a way up."""
+def _set_up_curl(curl: Any) -> None:
+    """Have curl send a path as it is ("%2E%2E" is an id, not a way up), and no credentials to the log."""
     curl.setopt(curl.PATH_AS_IS, 1)
+    curl.setopt(curl.VERBOSE, 0)
 
 
 def _tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:

@@ -74,10 +74,11 @@ class Answer:
         body (bytes | bytearray): the body; empty where a sink took it.
     """
 
-    __slots__ = ("_reply", "_request", "body", "code")
+    __slots__ = ("_reply", "_request", "_url", "body", "code")
 
-    def __init__(self, request: Request, reply: Reply) -> None:
+    def __init__(self, request: Request, reply: Reply, url: str) -> None:
         self._request = request
+        self._url = url  # the server's
         self._reply = reply
         self.code = reply.code
         self.body = reply.body
@@ -102,6 +103,7 @@ class Answer:
             ServerError: it is no JSON.
         """
         body, self.body, self._reply.body = self.body, b"", b""
+        empty = not body
         try:
             return decode(body)
         except ValueError as error:
@@ -109,9 +111,9 @@ class Answer:
             raise ServerError(
                 self.code,
                 "invalid_json",
-                f"the answer is no JSON: {said or error}",
+                f"the answer is no JSON: {'it is empty' if empty else said or error}",
                 method=self._request.method,
-                url=self._request.target,
+                url=self._url + self._request.target,
                 headers=self.headers,
                 response=said,
             ) from None

@@ -119,7 +119,7 @@ class Session:
             ) from error
         log.debug("%s %s %d", request.method, request.target, reply.code)
         if reply.code < 300 or reply.code in request.accept:
-            return Answer(request, reply)
+            return Answer(request, reply, self.url)
         raise error_from_answer(
             reply.code,
             reply.phrase,

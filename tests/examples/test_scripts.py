@@ -16,7 +16,10 @@ TOUR = [
     ('>>> len(db), "giant-steps" in db', "(5, True)"),
     ('...     print(error.code, error.error, "-", error.reason)', "404 not_found - missing"),
     ('>>> db.get(["giant-steps", "bitches-brew"])', "[<Document giant-steps[1] {"),
-    ('...     print(repr(conflict), "-", conflict.reason)', "<Conflict: kind-of-blue> - Document update"),
+    (
+        '...     print(repr(conflict), "-", conflict.reason)',
+        "<Conflict: kind-of-blue> - Document update",
+    ),
     (">>> db.save(yours, merge=both)", "<Success: 1 doc updated>"),
     (">>> yours.tags", "['classic', 'jazz', 'modal']"),
     ('>>> [row.id for row in db.view("records/by_year", key=1960)]', "['giant-steps', 'sketches-"),

@@ -1,0 +1,236 @@
+"""Reading documents: by id, many at once, at certain revisions, and as a container."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from corduroy import Document, NotFound, defaults
+from corduroy.documents import AttrDict
+
+
+@pytest.fixture
+def store(db):
+    """Save documents, blocking."""
+    return db.with_style("blocking").save
+
+
+def test_get_gives_a_document(call, staff):
+    doc = call(staff.get, "p0")
+    assert type(doc) is Document
+    assert (doc._id, doc.first, doc.age) == ("p0", "Ann", 20)
+    assert re.fullmatch(r"1-[0-9a-f]{32}", doc._rev)
+
+
+def test_get_raises_where_there_is_no_document(call, staff):
+    with pytest.raises(NotFound) as caught:
+        call(staff.get, "nobody")
+    error = caught.value
+    assert (error.code, error.error, error.reason) == (404, "not_found", "missing")
+    assert error.method == "GET"
+    assert error.url == f"{staff.url}/nobody"
+
+
+def test_get_raises_where_there_is_no_database(call, couch):
+    with pytest.raises(NotFound) as caught:
+        call(couch.database("no-such-database").get, "x")
+    assert caught.value.reason != "missing"
+
+
+def test_get_raises_where_the_document_was_deleted(call, db, store, classic):
+    doc = {"_id": "a"}
+    store(doc)
+    call(db.delete, doc)
+    with pytest.raises(NotFound) as caught:
+        call(db.get, "a")
+    assert caught.value.reason == ("missing" if classic else "deleted")
+
+
+def test_get_of_a_list_keeps_its_order_and_has_none_where_something_is_missing(call, db, store):
+    gone = {"_id": "gone"}
+    store([gone, *({"_id": id, "n": id} for id in "abc")])
+    call(db.delete, gone)
+    found = call(db.get, ["c", "nobody", "a", "gone", "c"])
+    assert [doc and doc.n for doc in found] == ["c", None, "a", None, "c"]
+    assert all(type(doc) is Document for doc in found if doc is not None)
+    assert call(db.get, []) == []
+    assert [doc.n for doc in call(db.get, (id for id in "ab"))] == ["a", "b"]
+
+
+def test_get_of_a_list_takes_the_options_of_views(call, staff):
+    found = call(staff.get, ["p0", "p1"], descending=False, conflicts=True)
+    assert [doc.first for doc in found] == ["Ann", "Bob"]
+
+
+def test_get_of_nothing_gives_the_first_fifty(call, db, store):
+    store([{"_id": f"d{n:02}"} for n in range(60)])
+    found = call(db.get)
+    assert [doc._id for doc in found] == [f"d{n:02}" for n in range(50)]
+    assert len(call(db.get, limit=3)) == 3
+    assert call(db.get, limit=1, descending=True)[0]._id == "d59"
+
+
+def test_get_gives_what_class_of_document_the_defaults_say(call, staff, monkeypatch):
+    class Person(Document):
+        __slots__ = ()
+
+    monkeypatch.setattr(defaults, "document", Person)
+    assert type(call(staff.get, "p0")) is Person
+    assert [type(doc) for doc in call(staff.get, ["p0", "p1"])] == [Person, Person]
+
+
+# -- revisions ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def history(db, store):
+    """A document that was saved three times; gives its revisions, the oldest first."""
+    doc, revs = {"_id": "a"}, []
+    for n in range(3):
+        doc["n"] = n
+        store(doc)
+        revs.append(doc["_rev"])
+    return revs
+
+
+def test_an_old_revision_can_be_fetched(call, db, history):
+    assert call(db.get, "a", rev=history[0]).n == 0
+    assert call(db.get, "a", rev=None).n == 2
+    with pytest.raises(NotFound):
+        call(db.get, "a", rev="7-0123456789abcdef0123456789abcdef")
+
+
+def test_revisions_are_all_of_them_the_newest_first(call, db, history):
+    assert call(db.revisions, "a") == history[::-1]
+    with pytest.raises(NotFound):
+        call(db.revisions, "nobody")
+
+
+def test_a_document_tells_of_its_revisions_if_it_is_asked(call, db, history):
+    doc = call(db.get, "a", revs=True, revs_info=True)
+    assert doc._revisions.start == 3
+    assert [info.rev for info in doc._revs_info] == history[::-1]
+    assert doc._revs_info[0].status == "available"
+
+
+def test_a_revision_that_the_caller_has_is_not_fetched_again(call, db, history, classic):
+    assert call(db.get, "a", if_none_match=history[0]).n == 2
+    if not classic:  # PouchDB Server makes another ETag
+        assert call(db.get, "a", if_none_match=history[-1]) is None
+
+
+def test_open_revisions_are_a_list_of_what_there_is_and_what_is_not(call, db, store, history):
+    store({"_id": "a", "_rev": "3-zzz", "n": "other"}, new_edits=False)
+    leaves = call(db.get, "a", open_revs="all")
+    assert {leaf["ok"].n for leaf in leaves} == {2, "other"}
+    assert all(type(leaf["ok"]) is Document for leaf in leaves)
+    wanted = [history[-1], "9-abc"]
+    assert call(db.get, "a", open_revs=wanted)[0]["ok"].n == 2
+    assert call(db.get, "a", open_revs=wanted)[1] == {"missing": "9-abc"}
+    assert call(db.get, "a", open_revs=None)._id == "a"
+
+
+def test_conflicts_are_told_if_asked_for(call, db, store, history):
+    store({"_id": "a", "_rev": "3-zzz", "n": "other"}, new_edits=False)
+    winner = call(db.get, "a", conflicts=True)
+    assert winner._conflicts == [({history[-1], "3-zzz"} - {winner._rev}).pop()]
+
+
+def test_bulk_get_fetches_documents_at_revisions(call, db, history):
+    wanted = [{"id": "a", "rev": history[0]}, {"id": "nobody"}, {"id": "a"}]
+    old, nobody, new = call(db.bulk_get, wanted)
+    assert (old.n, nobody, new.n) == (0, None, 2)
+    assert type(old) is Document
+    assert call(db.bulk_get, []) == []
+
+
+def test_head_tells_of_a_document_without_fetching_it(call, db, history):
+    head = call(db.head, "a")
+    assert type(head) is AttrDict
+    assert head.rev == history[-1]
+    assert head.size is None or head.size > 0
+    assert "GMT" in head.date
+    with pytest.raises(NotFound):
+        call(db.head, "nobody")
+
+
+# -- local and design documents -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", ["_local/mark", "_design/things", "_local/a/b?c", "_design/ä ö"])
+def test_documents_of_couchdb_s_own_kinds_are_read_and_written_as_others_are(call, db, id):
+    doc = {"_id": id, "language": "javascript", "note": "1"}
+    call(db.save, doc)
+    assert call(db.get, id) == doc
+    assert call(db.head, id).rev == doc["_rev"]
+    doc["note"] = "2"
+    call(db.save, doc)
+    assert call(db.get, id).note == "2"
+    assert call(db.delete, id)["id"] == id
+    with pytest.raises(NotFound):
+        call(db.get, id)
+
+
+# -- as a container -------------------------------------------------------------------------------
+
+
+def test_a_database_is_a_container_of_documents(db):
+    db["a"] = doc = {"n": 1}
+    assert doc["_id"] == "a"
+    assert doc["_rev"].startswith("1-")
+    doc["n"] = 2
+    db["a"] = doc
+    assert db["a"].n == 2
+    assert "a" in db
+    assert "b" not in db
+    db["b"] = {}
+    assert list(db) == ["a", "b"]
+    assert len(db) == 2
+    del db["a"]
+    assert "a" not in db
+    with pytest.raises(NotFound):
+        db["a"]
+    with pytest.raises(NotFound):
+        del db["a"]
+
+
+def test_a_database_is_true_if_it_exists(db, couch):
+    assert db
+    assert not couch.database("no-such-database")
+
+
+def test_a_document_cannot_be_put_under_the_id_of_another(db):
+    doc = {"_id": "a"}
+    with pytest.raises(ValueError, match="'b'"):
+        db["b"] = doc
+    assert doc == {"_id": "a"}
+    assert len(db) == 0
+
+
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [
+        (lambda db: db["x"], r"database\.get\("),
+        (lambda db: db.__setitem__("x", {}), r"database\.save\("),
+        (lambda db: db.__delitem__("x"), r"database\.delete\("),
+        (lambda db: "x" in db, r"database\.head\("),
+        (list, r"database\.view\("),
+        (len, r"database\.info\("),
+    ],
+)
+def test_under_a_running_loop_a_container_names_what_to_await(staff, expression, named):
+    async def in_loop():
+        with pytest.raises(RuntimeError, match=named):
+            expression(staff)
+
+    asyncio.run(in_loop())
+
+
+def test_under_a_running_loop_a_database_is_simply_true(couch):
+    async def in_loop():
+        database = couch.database("no-such-database")
+        assert (database or "another") is database
+
+    asyncio.run(in_loop())
