@@ -80,7 +80,7 @@ async def fetch(
 
 
 def _set_up_curl(curl: Any) -> None:
-    """Have curl send a path as it is ("%2E%2E" is an id, not a way up), and no credentials to the log."""
+    """Have curl send a path as it is ("%2E%2E" is an id), and no credentials to the log."""
     curl.setopt(curl.PATH_AS_IS, 1)
     curl.setopt(curl.VERBOSE, 0)
 
