@@ -182,7 +182,7 @@ class Couch(Styled[S]):
             was set; the old value where a key was removed.
 
         Raises:
-            NotFound: there is no such section or key.
+            NotFound: there is no such key; a section that does not exist is empty.
 
         Endpoints: ``GET``, ``PUT``, ``DELETE /_node/_local/_config/{section}/{key}``;
         ``/_config/…`` on CouchDB 1.x.

@@ -48,8 +48,11 @@ async def replicate(
         "target": _written(ends[1], classic),
         **{name: value for name, value in options.items() if value is not None},
     }
-    found = await ask_json("POST" if lasting is None else "PUT", path, json=body, name="options")
-    return dict(found)
+    if lasting is not None:
+        return dict(await ask_json("PUT", path, json=body, name="options"))
+    # The server answers when all is copied, however long that takes.
+    unlimited = {"timeout": 0.0} if server.session.timeout is None else {}
+    return dict(await ask_json("POST", path, json=body, name="options", **unlimited))
 
 
 def _end(server: Server, end: Any, name: str) -> Mapping[str, Any]:

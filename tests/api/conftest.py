@@ -153,12 +153,11 @@ def staff(couchdb_url: str, http_client: type[AsyncHTTPClient] | None) -> Iterat
 
 
 @pytest.fixture
-def tables(db: Database[Any]) -> Database[Any]:
-    """A fresh database with a design document ``forms`` and a validation function: documents with
-    ``bad`` are forbidden."""
+def guarded(db: Database[Any]) -> Database[Any]:
+    """A fresh database with a validation function: documents with ``bad`` are forbidden."""
     db.with_style("blocking").save(
         {
-            "_id": "_design/forms",
+            "_id": "_design/guard",
             "validate_doc_update": (
                 "function (doc, old, user) { if (doc.bad) throw({forbidden: 'no bad documents'}); }"
             ),

@@ -146,10 +146,10 @@ def test_local_documents_are_overwritten_as_well(call, db, other):
     assert call(db.get, "_local/a").n == 2
 
 
-def test_what_a_validation_function_forbids_is_pending_and_never_overwritten(call, tables):
+def test_what_a_validation_function_forbids_is_pending_and_never_overwritten(call, guarded):
     docs = [{"_id": "a"}, {"_id": "b", "bad": True}]
     for options in ({}, {"force": True}, {"merge": lambda local, server: local}):
-        saved = call(tables.save, docs, **options)
+        saved = call(guarded.save, docs, **options)
         assert list(saved.pending) == ["b"]
         entry = saved.pending["b"]
         assert (entry["error"], entry["reason"]) == ("forbidden", "no bad documents")
@@ -159,14 +159,14 @@ def test_what_a_validation_function_forbids_is_pending_and_never_overwritten(cal
         call(saved.resolve, lambda local, server: local)
         assert list(saved.pending) == ["b"]
         assert docs[1] == {"_id": "b", "bad": True}
-    assert call(tables.get, ["b"]) == [None]
+    assert call(guarded.get, ["b"]) == [None]
 
 
-def test_a_merge_that_is_forbidden_raises_for_one_document_and_leaves_it_as_it_was(call, tables):
-    call(tables.save, {"_id": "a"})
+def test_a_merge_that_is_forbidden_raises_for_one_document_and_leaves_it_as_it_was(call, guarded):
+    call(guarded.save, {"_id": "a"})
     doc = {"_id": "a", "n": 2}
     with pytest.raises(Forbidden) as caught:
-        call(tables.save, doc, merge=lambda local, server: {**local, "bad": True})
+        call(guarded.save, doc, merge=lambda local, server: {**local, "bad": True})
     assert (caught.value.code, caught.value.reason) == (403, "no bad documents")
     assert doc == {"_id": "a", "n": 2}
 

@@ -124,11 +124,11 @@ def test_an_update_gets_a_dict_as_a_form_and_everything_else_as_it_is(call, form
     assert call(forms.update, "forms/echo", body=b"bytes").body["body"] == "bytes"
 
 
-def test_an_update_whose_document_is_refused_raises(call, tables):
+def test_an_update_whose_document_is_refused_raises(call, guarded):
     bad = "function (doc, req) { return [{_id: 'x', bad: true}, 'done']; }"
-    call(tables.save, {"_id": "_design/own", "updates": {"bad": bad}})
+    call(guarded.save, {"_id": "_design/own", "updates": {"bad": bad}})
     with pytest.raises(Forbidden) as caught:
-        call(tables.update, "own/bad")
+        call(guarded.update, "own/bad")
     assert caught.value.reason == "no bad documents"
 
 
