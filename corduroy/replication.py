@@ -51,8 +51,8 @@ async def replicate(
     if lasting is not None:
         return dict(await ask_json("PUT", path, json=body, name="options"))
     # The server answers when all is copied, however long that takes.
-    unlimited = {"timeout": 0.0} if server.session.timeout is None else {}
-    return dict(await ask_json("POST", path, json=body, name="options", **unlimited))
+    timeout = 0.0 if server.session.timeout is None else None
+    return dict(await ask_json("POST", path, json=body, name="options", timeout=timeout))
 
 
 def _end(server: Server, end: Any, name: str) -> Mapping[str, Any]:

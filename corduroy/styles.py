@@ -15,6 +15,7 @@ import functools
 import inspect
 import selectors
 import threading
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import (
@@ -28,8 +29,6 @@ from typing import (
     TypeVar,
     overload,
 )
-
-from tornado.ioloop import IOLoop
 
 from .errors import HTTPError
 from .status import Status
@@ -269,8 +268,15 @@ def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoo
     """The running loop, or the one that this thread is going to run."""
     if running is not None:
         return running
-    loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-    return loop
+    # Pythons differ in what they do where there is none yet: make one, warn and make one, or raise.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            return asyncio.get_event_loop()
+        except (RuntimeError, DeprecationWarning):
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            return loop
 
 
 def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:

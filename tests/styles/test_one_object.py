@@ -28,15 +28,14 @@ def test_works_in_all_styles_across_several_runs(db: Database[Any]) -> None:
 ENDINGS = {
     "asyncio.run": "asyncio.run(use()); asyncio.run(use())",
     "a blocking script": "couch.version()",
-    "IOLoop.run_sync, never closed": "IOLoop.current().run_sync(use)",
+    "IOLoop.run_sync, never closed": "IOLoop().run_sync(use)",
     "IOLoop closed with all its file descriptors": """
 loop = IOLoop(make_current=False)
 loop.run_sync(use)
 loop.close(all_fds=True)""",
     "IOLoop started and stopped": """
-loop = IOLoop.current()
-couch.version(callback=lambda *_: loop.stop())
-loop.start()""",
+couch.version(callback=lambda *_: IOLoop.current().stop())
+IOLoop.current().start()""",
     "a loop closed by hand": """
 loop = asyncio.new_event_loop()
 loop.run_until_complete(use())
@@ -45,7 +44,7 @@ loop.close()""",
 couch.version()
 asyncio.run(use())
 couch.version()
-IOLoop.current().run_sync(use)""",
+IOLoop().run_sync(use)""",
 }
 
 
