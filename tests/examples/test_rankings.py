@@ -316,7 +316,7 @@ def test_the_program_serves_its_own_season_until_ctrl_c(couchdb_url, couch):
             urlopen(url + "async/players/nobody", timeout=10)
     finally:
         program.send_signal(signal.SIGINT)
-        _, log = program.communicate(timeout=20)
+        _, log = program.communicate(timeout=60)
         couch.delete(name)
     assert program.returncode == 0
     assert "Warning" not in log

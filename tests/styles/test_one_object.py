@@ -28,7 +28,7 @@ def test_works_in_all_styles_across_several_runs(db: Database[Any]) -> None:
 ENDINGS = {
     "asyncio.run": "asyncio.run(use()); asyncio.run(use())",
     "a blocking script": "couch.version()",
-    "IOLoop.run_sync, never closed": "IOLoop().run_sync(use)",
+    "IOLoop.run_sync, never closed": "IOLoop(make_current=False).run_sync(use)",
     "IOLoop closed with all its file descriptors": """
 loop = IOLoop(make_current=False)
 loop.run_sync(use)
@@ -44,7 +44,7 @@ loop.close()""",
 couch.version()
 asyncio.run(use())
 couch.version()
-IOLoop().run_sync(use)""",
+IOLoop(make_current=False).run_sync(use)""",
 }
 
 
