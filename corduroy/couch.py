@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any, Self, TypeVar, Unpack, overload
 
@@ -12,7 +11,7 @@ from .errors import HTTPError, PreconditionFailed
 from .node import configure, statistics
 from .replication import replicate
 from .server import Server, ServerOptions, connect, database_path
-from .styles import Auto, Closing, S, Style, Styled, check_style, in_place, operation
+from .styles import Auto, Closing, S, Style, Styled, check_style, in_place, operation, would_block
 from .transport.auth import Auth
 
 S2 = TypeVar("S2", bound=Style)
@@ -403,7 +402,7 @@ class Couch(Styled[S]):
         return len(in_place(self, "all_dbs"))
 
     def __bool__(self) -> bool:
-        if self._style == "future" or asyncio._get_running_loop() is not None:
+        if would_block(self):
             return True
         return bool(in_place(self, "up"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -17,7 +16,7 @@ from .leaves import Leaves
 from .reading import Reading
 from .replication import replicate
 from .server import Server, connect, database_path
-from .styles import Auto, S, Style, check_style, in_place, operation
+from .styles import Auto, S, Style, check_style, in_place, operation, would_block
 from .transport.auth import Auth
 from .upkeep import Upkeep
 from .writing import Writing
@@ -143,7 +142,7 @@ class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], 
         return int(in_place(self, "info")["doc_count"])
 
     def __bool__(self) -> bool:
-        if self._style == "future" or asyncio._get_running_loop() is not None:
+        if would_block(self):
             return True
         return bool(in_place(self, "exists"))
 

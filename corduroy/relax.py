@@ -11,7 +11,7 @@ from typing import Any
 from tornado.gen import convert_yielded
 from tornado.web import RequestHandler
 
-from .styles import block_on, failures
+from .styles import drive, failures, start
 
 
 def relax(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,10 +39,7 @@ def relax(function: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(function)
         def coroutine(*args: Any, **kwargs: Any) -> Any:
-            running = _run(function(*args, **kwargs))
-            if asyncio._get_running_loop() is None:
-                return block_on(running)
-            return asyncio.ensure_future(running)
+            return start(_run(function(*args, **kwargs)))
 
         return coroutine
 
@@ -60,16 +57,10 @@ def relax(function: Callable[..., Any]) -> Callable[..., Any]:
 async def _run(generator: Generator[Any, Any, Any]) -> Any:
     """Await what a generator yields until it returns."""
     try:
-        yielded = next(generator)
-        while True:
-            try:
-                value = await _awaitable(yielded)
-            except BaseException as error:
-                yielded = generator.throw(error)
-            else:
-                yielded = generator.send(value)
+        first = next(generator)
     except StopIteration as done:
         return done.value
+    return await drive(generator, first, _awaitable)
 
 
 def _awaitable(yielded: Any) -> Any:

@@ -9,15 +9,11 @@ Task on the right loop.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import functools
 import inspect
-import selectors
-import threading
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -31,8 +27,8 @@ from typing import (
 )
 
 from .errors import HTTPError
+from .private import block_on
 from .status import Status
-from .transport.loops import generation, keep_forever
 from .transport.messages import Answer
 from .transport.session import Session
 
@@ -208,19 +204,9 @@ class _Call:
 
     async def run(self) -> Any:
         """Take the operation's steps, to its end; gives its value."""
-        step, coroutine = self._step, self._coroutine
-        if step is None:
+        if self._step is None:
             return self._value
-        try:
-            while True:
-                try:
-                    answer = await self._take(step)
-                except BaseException as error:
-                    step = coroutine.throw(error)
-                else:
-                    step = coroutine.send(answer)
-        except StopIteration as done:
-            return done.value
+        return await drive(self._coroutine, self._step, self._take)
 
     def _take(self, step: Any) -> Awaitable[Any]:
         if type(step) is together:
@@ -239,6 +225,29 @@ class _Call:
         """How the call went, if it went well."""
         answer = self.answer
         return Status(200) if answer is None else Status(answer.code, lambda: answer.headers)
+
+
+async def drive(generator: Any, step: Any, wait: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Take a generator, or a coroutine, from a step that it has yielded to its end.
+
+    Args:
+        generator: has ``send`` and ``throw``.
+        step: what it yielded last.
+        wait: gives for a step the awaitable whose outcome goes back in.
+
+    Returns:
+        What the generator returns; raises what it raises.
+    """
+    try:
+        while True:
+            try:
+                value = await wait(step)
+            except BaseException as error:
+                step = generator.throw(error)
+            else:
+                step = generator.send(value)
+    except StopIteration as done:
+        return done.value
 
 
 async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
@@ -261,7 +270,7 @@ def _dispatch(obj: Styled[Any], call: _Call, callback: Callback | None) -> Any:
         return _loop(running).create_task(_deliver(call, callback))
     if obj._style == "future" or (running is not None and obj._style == "auto"):
         return _loop(running).create_task(call.run())
-    return block_on(call.run())
+    return block_on(call.run(), beside=running is not None)
 
 
 def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
@@ -279,6 +288,26 @@ def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoo
             return loop
 
 
+def would_block(obj: Styled[Any]) -> bool:
+    """Whether an expression that must have its value at once would block an event loop."""
+    if obj._style == "auto":
+        return asyncio._get_running_loop() is not None
+    return bool(obj._style == "future")
+
+
+def start(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine as a call in style ``auto`` runs.
+
+    Args:
+        coroutine: what to run.
+
+    Returns:
+        A Future where an event loop runs in this thread; else the value, when it is there.
+    """
+    running = asyncio._get_running_loop()
+    return block_on(coroutine) if running is None else running.create_task(coroutine)
+
+
 def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:
     """Call an operation for an expression that must have its value at once (``couch[name]``).
 
@@ -293,9 +322,7 @@ def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:
     Raises:
         RuntimeError: the expression would block an event loop; the method to await is named.
     """
-    if obj._style != "blocking" and (
-        obj._style == "future" or asyncio._get_running_loop() is not None
-    ):
+    if would_block(obj):
         raise RuntimeError(
             f"this would block the event loop: await {type(obj).__name__.lower()}.{method}(…) instead"
         )
@@ -335,116 +362,3 @@ async def _deliver(call: _Call, callback: Callback) -> Any:
         concerned = failures.get()
         if concerned is None or not concerned(error):
             raise
-
-
-# -- blocking -----------------------------------------------------------------------------------
-
-
-def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end and return its value, whether or not a loop runs in this thread.
-
-    Args:
-        coroutine: what to run, on a loop of this thread's own that nobody else sees.
-
-    Returns:
-        What the coroutine returns; raises what it raises.
-    """
-    private: _PrivateLoop | None = getattr(_threads, "private", None)
-    if private is None or private.generation != generation():
-        if private is not None:
-            keep_forever(private)
-        private = _threads.private = _PrivateLoop()
-    if asyncio._get_running_loop() is None:
-        return private.run(coroutine)
-    return private.run_beside(coroutine)
-
-
-class _LazySelector(selectors.DefaultSelector):
-    """Asks the system about sockets when the loop has nothing else to do, and now and then.
-
-    A loop with work at hand asks without waiting, four times in each blocking call; most of what such
-    a call costs is system calls.
-    """
-
-    _BUSY_TURNS = 16
-    _skipped = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and timeout <= 0 and self._skipped < self._BUSY_TURNS:
-            self._skipped += 1
-            return []
-        self._skipped = 0
-        return super().select(timeout)
-
-
-class _PrivateLoop:
-    """The event loop on which one thread's blocking calls run; closed when the thread ends."""
-
-    def __init__(self) -> None:
-        self.generation = generation()
-        self._loop = asyncio.SelectorEventLoop(_LazySelector())
-        self._helper: ThreadPoolExecutor | None = None
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        task = self._loop.create_task(self._stop_after(coroutine))
-        try:
-            self._loop.run_forever()
-            return task.result()
-        except BaseException:
-            # Ctrl-C stops the loop between two steps of the task: let it end its exchange.
-            task.cancel()
-            while not task.done():
-                self._loop.run_forever()
-            if not task.cancelled():
-                task.exception()  # it has been heard of
-            # What has failed closes its connection with the loop's next turn.
-            self._loop.run_until_complete(asyncio.sleep(0))
-            raise
-
-    async def _stop_after(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        # Stopping here saves the turn that run_until_complete takes to hear of the end.
-        try:
-            return await coroutine
-        finally:
-            self._loop.stop()
-
-    def run_beside(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run in a helper thread while this thread, whose own loop is running, waits."""
-        if self._helper is None:
-            self._helper = ThreadPoolExecutor(1, "corduroy-blocking")
-        context = contextvars.copy_context()
-        started: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
-
-        async def work() -> T:
-            task = asyncio.ensure_future(coroutine)
-            started.append((asyncio.get_running_loop(), task))
-            return await task
-
-        future = self._helper.submit(context.run, block_on, work())
-        try:
-            return future.result()
-        except BaseException:
-            if not future.done() and started:
-                loop, task = started[0]
-                loop.call_soon_threadsafe(task.cancel)
-            raise
-
-    def close(self) -> None:
-        if self._helper is not None:
-            self._helper.shutdown()
-        self._loop.close()
-
-    def __del__(self) -> None:
-        if self.generation == generation() and not self._loop.is_closed():
-            self.close()
-
-
-_threads = threading.local()
-
-
-@atexit.register
-def _close_private_loop() -> None:
-    private: _PrivateLoop | None = getattr(_threads, "private", None)
-    if private is not None and private.generation == generation():
-        private.close()
-        del _threads.private
