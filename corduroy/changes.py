@@ -20,6 +20,8 @@ async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if timeout is not None:
         check_seconds(timeout)
     selector, params = options.pop("selector", None), options.pop("query_params", None) or {}
+    given = {"filter": options.get("filter"), "doc_ids": doc_ids, "selector": selector}
+    _check_filters({name: value for name, value in given.items() if value is not None})
     query = {**encode_options(options, CHANGES, "changes"), **params}
     waits: dict[str, Any] = {}
     if feed == "longpoll":
@@ -40,3 +42,11 @@ async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
             "POST", f"{db}/_changes", query, json=body, name="filter", safe=True, **waits
         )
     )
+
+
+def _check_filters(given: Mapping[str, Any]) -> None:
+    """Refuse filters that exclude each other; CouchDB's own name of one goes well with it."""
+    own = {"_doc_ids": "doc_ids", "_selector": "selector"}.get(str(given.get("filter")))
+    chosen = [name for name in given if name != "filter" or own not in given]
+    if len(chosen) > 1:
+        raise ValueError(f"{' and '.join(chosen)} exclude each other: give one of them")

@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from . import defaults
 from .asking import JSON, ask, ask_json, doc_path
-from .content import inlined
+from .content import Streams, inlined
 from .errors import Conflict, error_from_item
 from .styles import S, Styled, operation
 from .transport.encoding import encode_json
@@ -32,6 +32,8 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         resolved (dict): what was saved, by id: the documents, with their new ``_rev``.
     """
 
+    known_as = Conflict
+
     def __init__(self, session: Session, style: S, path: str) -> None:
         super().__init__(None, "conflict", "the server has a newer revision")
         self._session = session
@@ -39,6 +41,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         self._path = path
         self.pending: dict[str, dict[str, Any]] = {}
         self.resolved: dict[str, Any] = {}
+        self._streams: Streams = {}
 
     @operation
     async def overwrite(self) -> ConflictResolution[S]:
@@ -51,7 +54,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
 
         Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``.
         """
-        await self._settle(_local)
+        await self._settle(keep_local)
         return self
 
     @operation
@@ -90,7 +93,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         revive, (kind, args, state) = super().__reduce__()
-        return revive, (kind, args, {**state, "_session": None})
+        return revive, (kind, args, {**state, "_session": None, "_streams": {}})
 
     # -- for those who save -------------------------------------------------------------------
 
@@ -169,7 +172,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         return chosen
 
     async def _save(self, merged: Mapping[str, dict[str, Any]]) -> None:
-        written = [inlined(doc, "merge's result") for doc in merged.values()]
+        written = [inlined(doc, "merge's result", self._streams) for doc in merged.values()]
         bodies = [encode_json(content, "merge's result") for content, _ in written]
         stubs = dict(zip(merged, (stubs for _, stubs in written), strict=True))
         for _, request in bulk_requests(self._path, bodies):
@@ -189,7 +192,8 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         return error_from_item(entry)
 
 
-def _local(local: Any, _server: Any) -> Any:
+def keep_local(local: Any, _server: Any) -> Any:
+    """The merge that saves the local document over whatever the server has."""
     return local
 
 
@@ -242,17 +246,18 @@ def bulk_requests(
     Args:
         path (str): the database's path.
         bodies (list of bytes): the documents, encoded, in order.
-        fields (dict): what else ``_bulk_docs`` is told.
+        fields (dict): what else ``_bulk_docs`` is told; with ``all_or_nothing`` there is one request.
 
     Yields:
         (slice, Request): which documents, and the request that saves them.
     """
+    whole = bool(fields and fields.get("all_or_nothing"))
     start = 0
     while start < len(bodies):
         end, size = start, 0
-        while end < len(bodies) and end - start < defaults.bulk_count:
+        while end < len(bodies) and (whole or end - start < defaults.bulk_count):
             size += len(bodies[end])
-            if size > defaults.bulk_bytes and end > start:
+            if size > defaults.bulk_bytes and end > start and not whole:
                 break
             end += 1
         more = encode_json(dict(fields or {}), "options")[1:-1]

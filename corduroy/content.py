@@ -154,7 +154,13 @@ def _checked(piece: Any) -> bytes:
     raise TypeError(f"content must give bytes, not {piece!r:.80}")
 
 
-def inlined(doc: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
+Streams = dict[int, tuple[Any, bytes]]
+"""What was read of files that cannot be put back, by the file's identity; each beside its file."""
+
+
+def inlined(
+    doc: Mapping[str, Any], name: str, streams: Streams
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """A document whose new attachments are in its JSON, as base64.
 
     An attachment is new if it is bytes or an open file, or a dict with one of these as its ``data``
@@ -163,6 +169,7 @@ def inlined(doc: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], dict[
     Args:
         doc (dict): the document; it is not changed.
         name (str): the argument's name, for errors.
+        streams (dict): what was read of such files as cannot be put back; it grows.
 
     Returns:
         (dict, dict): the document to encode; and what to replace the new attachments by once it is
@@ -178,23 +185,28 @@ def inlined(doc: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], dict[
             data, kind = attachment.get("data"), attachment.get("content_type")
         if data is None or isinstance(data, str | Mapping):
             continue
-        content = _read(data, f"{name}['_attachments'][{filename!r}]")
+        content = _read(data, f"{name}['_attachments'][{filename!r}]", streams)
         kind = kind or content_type_of(filename)
         written[filename] = {"content_type": kind, "data": base64.b64encode(content).decode()}
         stubs[filename] = Sent(content).stub(kind)
     return ({**doc, "_attachments": written}, stubs) if stubs else (doc, {})
 
 
-def _read(data: Any, name: str) -> bytes:
+def _read(data: Any, name: str, streams: Streams) -> bytes:
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     if isinstance(data, Path):
         return data.read_bytes()
     if not callable(getattr(data, "read", None)):
         raise TypeError(f"{name} must be bytes, a Path or a file object, not {data!r:.80}")
+    if id(data) in streams:
+        return streams[id(data)][1]
     seekable = callable(getattr(data, "seekable", None)) and data.seekable()
     here = data.tell() if seekable else 0
     content = data.read()
+    content = content.encode() if isinstance(content, str) else bytes(content)
     if seekable:
         data.seek(here)
-    return content.encode() if isinstance(content, str) else bytes(content)
+    else:
+        streams[id(data)] = data, content
+    return content

@@ -7,10 +7,11 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from .asking import ask, ask_json
 from .database import Database, database_of
-from .errors import HTTPError, PreconditionFailed
+from .errors import HTTPError
 from .node import configure, statistics
+from .options import check_int
 from .replication import replicate
-from .server import Server, ServerOptions, connect, database_path
+from .server import Server, ServerOptions, connect, cutting, database_path
 from .styles import Auto, Closing, S, Style, Styled, check_style, in_place, operation, would_block
 from .transport.auth import Auth
 
@@ -130,10 +131,7 @@ class Couch(Styled[S]):
         Endpoint: ``GET /_up``; ``GET /`` where the server has no ``_up``.
         """
         try:
-            answer = await ask("GET", "/_up", accept=(400, 404))
-            if answer.code >= 300:
-                answer = await ask("GET", "/")
-            answer.json()
+            await self._server.check_up()
         except HTTPError:
             if raise_exception:
                 raise
@@ -152,8 +150,7 @@ class Couch(Styled[S]):
 
         Endpoint: ``GET /_uuids``.
         """
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"count must be an int of at least 1, not {count!r:.80}")
+        check_int(count, "count")
         return await self._server.uuids(count)
 
     @operation
@@ -300,19 +297,8 @@ class Couch(Styled[S]):
 
         Endpoint: ``PUT /{db}``.
         """
-        path, query = database_path(name), {}
-        for key, number in (("q", q), ("n", n)):
-            if number is not None:
-                if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                    raise ValueError(f"{key} must be an int of at least 1, not {number!r:.80}")
-                query[key] = str(number)
-        if partitioned:
-            query["partitioned"] = "true"
-        try:
-            await ask_json("PUT", path, query)
-        except PreconditionFailed:
-            if not exists_ok:
-                raise
+        path, cut = database_path(name), cutting(q, n, partitioned)
+        await ask_json("PUT", path, cut, accept=(412,) if exists_ok else ())
         return self.database(name)
 
     @operation
@@ -372,6 +358,8 @@ class Couch(Styled[S]):
         await Closing()
 
     def __enter__(self) -> Self:
+        if would_block(self):
+            raise RuntimeError("leaving this would block the event loop: use `async with` instead")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from tornado.httputil import HTTPHeaders
+
 from .asking import ask, doc_path
 from .options import KEYS, VIEW
 from .querying import function_path, query_once, query_several, query_view, view_options
@@ -69,8 +71,8 @@ class Functions(Place[S]):
         Returns:
             ViewResult: the rows.
 
-        Endpoints: ``POST /{db}/_temp_view`` on CouchDB 1.x; elsewhere ``PUT``, and in any case
-        ``DELETE``, ``/{db}/_design/{ddoc}`` around ``GET /{db}/_design/{ddoc}/_view/{view}``.
+        Endpoints: ``POST /{db}/_temp_view`` on CouchDB 1.x; elsewhere ``PUT /{db}/_design/{ddoc}``
+        before and, in any case, after ``GET /{db}/_design/{ddoc}/_view/{view}``.
         """
         return await query_once(self._server, self._path, map_src, reduce_src, options)
 
@@ -165,19 +167,22 @@ class Rendered:
     """What a show, list, update or rewrite function answered.
 
     Attributes:
-        code (int): the HTTP status.
-        headers (dict of str to str): the answer's headers.
-        body: decoded JSON, str for any other text, bytes for the rest; by the content type.
+        code (int): the HTTP status; a redirection (3xx) is given back, not followed.
+        headers (HTTPHeaders): the answer's headers; names are matched in any case.
+        body: decoded JSON, str for any other text, bytes for the rest; by the content type. None
+            where JSON was announced and nothing came (a HEAD, say).
     """
 
     def __init__(self, answer: Answer) -> None:
         self.code = answer.code
-        self.headers = dict(answer.headers)
+        self.headers = HTTPHeaders()
+        for name, value in answer.headers:
+            self.headers.add(name, value)
         kind, _, parameters = (answer.header("content-type") or "").partition(";")
         kind = kind.strip().lower()
         self.body: Any
         if kind in ("application/json", "text/json") or kind.endswith("+json"):
-            self.body = answer.json()
+            self.body = answer.json() if answer.body else None
         elif kind.startswith("text/") or kind.endswith(("xml", "javascript")):
             _, _, charset = parameters.partition("charset=")
             self.body = _as_text(bytes(answer.body), charset.strip(' "') or "utf-8")
@@ -223,7 +228,8 @@ async def _render(
     if body is not None and not isinstance(body, bytes):
         raise TypeError(f"body must be a dict, str or bytes, not {type(body).__name__}")
     words = {key: _word(key, value) for key, value in (query or {}).items()}
-    return Rendered(await ask(method, path, words, body=body, headers=sent))
+    redirections = range(300, 400)
+    return Rendered(await ask(method, path, words, body=body, headers=sent, accept=redirections))
 
 
 def _word(key: str, value: Any) -> str:

@@ -4,6 +4,7 @@ Nothing is copied when a server's answer becomes a `Document`. The objects and l
 plain ones that the JSON codec made until somebody reaches for them; then each is replaced, in place
 and once, by a dict or list of the same content that knows the dot. Both ``doc["a"]`` and ``doc.a`` do
 so, hence both are the same object ever after, and what is written to one is written to the document.
+So is a plain dict or list that a program has put in: once read, it is changed through the document.
 """
 
 from __future__ import annotations
@@ -145,6 +146,11 @@ class AttrList(list[Any]):
     def pop(self, index: SupportsIndex = -1) -> Any:
         """Remove and return the item at ``index``."""
         return _reached(super().pop(index))
+
+    def sort(self, *, key: Any = None, reverse: bool = False) -> None:
+        """Sort in place, as `list.sort`."""
+        self._reach_all()
+        super().sort(key=key, reverse=reverse)
 
     def copy(self) -> AttrList:
         """A shallow copy."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tornado.httpclient import HTTPClientError
 from tornado.simple_httpclient import HTTPTimeoutError
 
 from .status import Status
@@ -54,6 +55,9 @@ class HTTPError(Exception):
 
     code = 0
 
+    known_as: type[HTTPError] | None = None
+    """The class that ``status.error`` shows, where it is not the exception's own."""
+
     def __init__(
         self,
         code: int | None = None,
@@ -82,7 +86,7 @@ class HTTPError(Exception):
 
     def __str__(self) -> str:
         said = ": ".join(part for part in (self.error, self.reason) if part) or "no reason given"
-        asked = f" ({self.method} {self.url})" if self.url else ""
+        asked = f" ({self.method} {_cut(self.url)})" if self.url else ""
         return f"{self.code} {said}{asked}"
 
     def __repr__(self) -> str:
@@ -90,6 +94,10 @@ class HTTPError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_revive, (type(self), self.args, self.__dict__.copy()))
+
+
+def _cut(url: str) -> str:
+    return url if len(url) <= 200 else url[:199] + "…"
 
 
 def _revive(kind: type[HTTPError], args: tuple[Any, ...], state: dict[str, Any]) -> HTTPError:
@@ -271,7 +279,8 @@ def error_from_failure(error: Exception, *, method: str, url: str) -> HTTPError:
         HTTPError: a `RequestTimeout` or a `ConnectionFailed`.
     """
     late = isinstance(error, TimeoutError | HTTPTimeoutError)
-    late = late or getattr(error, "errno", None) == _CURL_TIMED_OUT
+    if isinstance(error, HTTPClientError):
+        late = late or getattr(error, "errno", None) == _CURL_TIMED_OUT
     kind = RequestTimeout if late else ConnectionFailed
     name = "timeout" if late else "connection_failed"
     return kind(None, name, str(error) or type(error).__name__, method=method, url=url)

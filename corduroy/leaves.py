@@ -19,7 +19,8 @@ class LeafResolution(ConflictResolution[S]):
     It is used as any `ConflictResolution`. ``pending[id]["doc"]`` is the winner that every server has
     chosen, ``["leaves"]`` the others, and ``["server_doc"]`` the first of these. `resolve` merges all
     of them, one after the other; `overwrite` keeps the winner as it is. The merged document is saved
-    first, and only when it is safe the others are deleted, in one request.
+    first, and only when it is safe the others are deleted, in one request. If the server refuses that,
+    the document stays pending, with the server's ``"error"`` and ``"reason"``.
     """
 
     async def _look_up(self) -> None:
@@ -28,21 +29,20 @@ class LeafResolution(ConflictResolution[S]):
             winner, *others = await _leaves(self._path, id)
             if others:
                 reason = f"{len(others) + 1} leaf revisions"
-                self.pending[id].update(
-                    {"doc": winner, "leaves": others, "server_doc": others[0], "reason": reason}
-                )
+                self.pending[id] = {
+                    "doc": winner,
+                    "leaves": others,
+                    "server_doc": others[0],
+                    "error": "conflict",
+                    "reason": reason,
+                }
             else:
                 del self.pending[id]
 
     async def _settle(self, merge: Merge) -> None:
         self._check_session()
-        before: list[str] = []
         while self.pending:
             ((id, entry),) = self.pending.items()
-            leaves = [leaf["_rev"] for leaf in (entry["doc"], *entry["leaves"])]
-            if leaves == before:  # a validation function keeps them, say
-                return
-            before = leaves
             merged: Any = entry["doc"]
             for other in entry["leaves"]:
                 merged = self._merged(merge, merged, other)
@@ -55,18 +55,33 @@ class LeafResolution(ConflictResolution[S]):
                 path, body = self._path + doc_path(id), encode_json(merged, "merge's result")
                 said = await ask_json("PUT", path, body=body, headers=JSON, accept=(409,))
                 saved = merged = {**merged, "_rev": said.get("rev")}
-                if "error" in said:
+                if "error" in said:  # somebody has saved it in between
                     await self._look_up()
                     continue
-            await self._delete(entry["leaves"])
+            refused = await self._delete(entry["leaves"])
             self.resolved[id] = defaults.document(saved)
             await self._look_up()
+            if self._still_has(id, entry["leaves"]):  # a validation function keeps them, say
+                del self.resolved[id]
+                self.pending[id].update(refused)
+                return
 
-    async def _delete(self, leaves: list[Mapping[str, Any]]) -> None:
+    def _still_has(self, id: str, leaves: list[Mapping[str, Any]]) -> bool:
+        """Whether some of these leaves are there still, by the last look."""
+        now = self.pending[id]["leaves"] if id in self.pending else []
+        return not {leaf["_rev"] for leaf in leaves}.isdisjoint(leaf["_rev"] for leaf in now)
+
+    async def _delete(self, leaves: list[Mapping[str, Any]]) -> dict[str, Any]:
+        """Delete leaves; gives the ``error`` and ``reason`` of the first that the server refuses."""
         fields = ("_id", "_rev")
         stones = [{**{name: leaf[name] for name in fields}, "_deleted": True} for leaf in leaves]
+        refused: dict[str, Any] = {}
         for _, request in bulk_requests(self._path, [encode_json(one, "leaf") for one in stones]):
-            await request
+            for result in (await request).json():
+                # In conflict is what somebody else has deleted, or saved anew, in between.
+                if not refused and result.get("error", "conflict") != "conflict":
+                    refused = {"error": result["error"], "reason": result.get("reason", "")}
+        return refused
 
 
 async def _leaves(db: str, id: str) -> list[Any]:
@@ -106,6 +121,6 @@ class Leaves(Place[S]):
         Endpoint: ``GET /{db}/{docid}?open_revs=all``.
         """
         resolution: LeafResolution[S] = LeafResolution(self._session, self._style, self._path)
-        resolution.pending[id] = {"error": "conflict"}
+        resolution.pending[id] = {}
         await resolution._look_up()
         return resolution

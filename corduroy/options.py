@@ -185,6 +185,19 @@ def check_keys(keys: Iterable[Any], name: str = "keys") -> list[Any]:
     return list(keys)
 
 
+def check_int(value: Any, name: str, most: int | None = None) -> None:
+    """Refuse what is no int of at least 1; True is none either.
+
+    Args:
+        value (int): the number.
+        name (str): the argument's name.
+        most (int): the greatest that it may be.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= (most or value):
+        bounds = "of at least 1" if most is None else f"from 1 to {most}"
+        raise ValueError(f"{name} must be an int {bounds}, not {value!r:.80}")
+
+
 def check_seconds(seconds: Any, name: str = "timeout") -> None:
     """Refuse what is no number of seconds.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import functools
 import selectors
 import threading
 from collections.abc import Coroutine
@@ -20,22 +21,37 @@ from .transport.loops import generation, keep_forever
 T = TypeVar("T")
 
 
-def block_on(coroutine: Coroutine[Any, Any, T], *, beside: bool = False) -> T:
+def block_on(coroutine: Coroutine[Any, Any, T], *, beside: bool = False, hidden: bool = True) -> T:
     """Run a coroutine to its end and return its value.
 
     Args:
         coroutine: what to run, on a loop of this thread's own that nobody else sees.
         beside (bool): a loop runs in this thread already: run in a helper thread, and wait.
+        hidden (bool): code that it calls is not to know of the loop that it runs on.
 
     Returns:
         What the coroutine returns; raises what it raises.
     """
-    private: _PrivateLoop | None = getattr(_threads, "private", None)
+    private = _private()
     if private is None or private.generation != generation():
         if private is not None:
             keep_forever(private)
         private = _threads.private = _PrivateLoop()
-    return private.run_beside(coroutine) if beside else private.run(coroutine)
+    return private.run_beside(coroutine, hidden) if beside else private.run(coroutine, hidden)
+
+
+def hidden_loop_runs() -> bool:
+    """Whether this thread is in the midst of a blocking call, whose loop is nobody's business.
+
+    Code of the caller's own that runs then (a merge, an iterator, a signal handler) is in a script
+    like the call itself.
+    """
+    private = _private()
+    return private is not None and private.hidden
+
+
+def _private() -> _PrivateLoop | None:
+    return getattr(_threads, "private", None)
 
 
 class _LazySelector(selectors.DefaultSelector):
@@ -61,11 +77,13 @@ class _PrivateLoop:
 
     def __init__(self) -> None:
         self.generation = generation()
+        self.hidden = False
         self._loop = asyncio.SelectorEventLoop(_LazySelector())
         self._helper: ThreadPoolExecutor | None = None
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], hidden: bool) -> T:
         task = self._loop.create_task(self._stop_after(coroutine))
+        self.hidden = hidden
         try:
             self._loop.run_forever()
             return task.result()
@@ -79,6 +97,8 @@ class _PrivateLoop:
             # What has failed closes its connection with the loop's next turn.
             self._loop.run_until_complete(asyncio.sleep(0))
             raise
+        finally:
+            self.hidden = False
 
     async def _stop_after(self, coroutine: Coroutine[Any, Any, T]) -> T:
         # Stopping here saves the turn that run_until_complete takes to hear of the end.
@@ -87,7 +107,7 @@ class _PrivateLoop:
         finally:
             self._loop.stop()
 
-    def run_beside(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run_beside(self, coroutine: Coroutine[Any, Any, T], hidden: bool) -> T:
         """Run in a helper thread while this thread, whose own loop is running, waits."""
         if self._helper is None:
             self._helper = ThreadPoolExecutor(1, "corduroy-blocking")
@@ -99,7 +119,8 @@ class _PrivateLoop:
             started.append((asyncio.get_running_loop(), task))
             return await task
 
-        future = self._helper.submit(context.run, block_on, work())
+        run = functools.partial(block_on, work(), hidden=hidden)
+        future = self._helper.submit(context.run, run)
         try:
             return future.result()
         except BaseException:
@@ -123,7 +144,7 @@ _threads = threading.local()
 
 @atexit.register
 def _close_private_loop() -> None:
-    private: _PrivateLoop | None = getattr(_threads, "private", None)
+    private = _private()
     if private is not None and private.generation == generation():
         private.close()
         del _threads.private

@@ -47,7 +47,7 @@ class Reading(Place[S]):
         """
         path = self._path + doc_path(id)
         if not options and if_none_match is None:
-            return _document((await ask("GET", path)).json())
+            return _document((await Request("GET", path)).json())
         headers = None
         if if_none_match is not None:
             headers = {"If-None-Match": f'"{if_none_match}"'}
@@ -67,9 +67,7 @@ class Reading(Place[S]):
         if id is None:
             options = {"limit": _FIRST, **options}
         else:
-            options["keys"] = check_keys(id, "id")
-            for at, one in enumerate(options["keys"]):
-                doc_path(one, f"id[{at}]")
+            options["keys"] = _ids(id)
         return [row.doc for row in await query_view(self._path, "_all_docs", options)]
 
     get = either(_get_one, _get_many, lambda *ids, **named: _several(ids, named))
@@ -131,7 +129,12 @@ class Reading(Place[S]):
             if not isinstance(one, Mapping):
                 raise TypeError(f"docs[{at}] must be a dict with 'id', not {one!r:.80}")
             doc_path(one.get("id", ""), f"docs[{at}]['id']")
-        path, body = f"{self._path}/_bulk_get", encode_json({"docs": wanted}, "docs")
+            rev = one.get("rev")
+            if rev is not None and not isinstance(rev, str):
+                raise TypeError(f"docs[{at}]['rev'] must be a str, not {rev!r:.80}")
+        # Where the revision is null CouchDB finds nothing.
+        asked = [{k: v for k, v in one.items() if v is not None} for one in wanted]
+        path, body = f"{self._path}/_bulk_get", encode_json({"docs": asked}, "docs")
         if await self._server.is_classic():  # PouchDB Server has one, but in an order of its own
             answers = await together([_at_revision(self._path, one) for one in wanted])
             return [None if one.code == 404 else _document(one.json()) for one in answers]
@@ -144,6 +147,16 @@ def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
     """Whether `get` was called for several documents: with no id at all, or with a list of them."""
     wanted = ids[0] if ids else named.get("id", ())
     return wanted is not None and not isinstance(wanted, str | bytes)
+
+
+def _ids(ids: Any) -> list[str]:
+    """A list of ids, however it comes, each of them checked."""
+    if isinstance(ids, Mapping) or not isinstance(ids, Iterable):
+        raise TypeError(f"id must be a str or a list of str, not {ids!r:.80}")
+    wanted = list(ids)
+    for at, one in enumerate(wanted):
+        doc_path(one, f"id[{at}]")
+    return wanted
 
 
 def _document(found: dict[str, Any]) -> Document:

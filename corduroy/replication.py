@@ -31,7 +31,8 @@ async def replicate(
     unknown = options.keys() - _OPTIONS
     if unknown:
         raise TypeError(f"replicate has no option {min(unknown)!r}")
-    chosen = [name for name in ("doc_ids", "filter", "selector") if options.get(name) is not None]
+    options = {name: value for name, value in options.items() if value is not None}
+    chosen = [name for name in ("doc_ids", "filter", "selector") if name in options]
     if len(chosen) > 1:
         raise ValueError(f"{' and '.join(chosen)} exclude each other: give one of them")
     for name in ("proxy", "source_proxy", "target_proxy"):
@@ -46,7 +47,7 @@ async def replicate(
     body = {
         "source": _written(ends[0], classic),
         "target": _written(ends[1], classic),
-        **{name: value for name, value in options.items() if value is not None},
+        **options,
     }
     if lasting is not None:
         return dict(await ask_json("PUT", path, json=body, name="options"))

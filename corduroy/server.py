@@ -11,15 +11,18 @@ from typing import Any, TypedDict
 from tornado.httpclient import AsyncHTTPClient
 
 from . import defaults
-from .asking import ask_json
-from .options import DATABASES, check_seconds, encode_options
+from .asking import ask, ask_json
+from .errors import ServerError
+from .options import DATABASES, check_int, check_seconds, encode_options
 from .styles import S, Styled
 from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
 from .transport.loops import generation
+from .transport.messages import Answer
 from .transport.session import Session
 
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*").fullmatch
+_MOST_UUIDS = 1000  # what CouchDB gives at once, unless it is configured otherwise
 _SYSTEM = ("_users", "_replicator", "_global_changes", "_metadata", "_nodes", "_dbs")
 
 
@@ -49,20 +52,24 @@ class Server:
         self.session = session
         self._uuids: list[str] = []
         self._generation = generation()
-        self._classic: bool | None = None
+        self._pouchdb = self._classic = False
+        self._known = False
 
-    async def uuid(self) -> str:
-        """A fresh uuid of the server's, from those fetched in advance.
+    async def spare_uuids(self, count: int) -> list[str]:
+        """Fresh uuids of the server's, from those fetched in advance.
 
         Endpoint: ``GET /_uuids``.
         """
         if self._generation != generation():  # a fork must not give the same ones to its parent
             self._uuids, self._generation = [], generation()
-        while True:
+        taken: list[str] = []
+        while len(taken) < count:
             try:
-                return self._uuids.pop()  # threads may do so at once
+                taken.append(self._uuids.pop())  # threads may do so at once
             except IndexError:
-                self._uuids += await self.uuids(max(1, defaults.uuid_cache))
+                wanted = max(count - len(taken), defaults.uuid_cache)
+                self._uuids += await self.uuids(min(wanted, _MOST_UUIDS))
+        return taken
 
     async def uuids(self, count: int) -> list[str]:
         """Fetch uuids.
@@ -87,11 +94,47 @@ class Server:
 
         Endpoint: ``GET /``.
         """
-        if self._classic is None:
-            info = await ask_json("GET", "/")
-            major = str(info.get("version", "")).partition(".")[0]
-            self._classic = "couchdb" not in info or not major.isdigit() or int(major) < 2
+        await self._get_to_know()
         return self._classic
+
+    async def is_pouchdb(self) -> bool:
+        """Whether it is PouchDB Server; asked once.
+
+        Endpoint: ``GET /``.
+        """
+        await self._get_to_know()
+        return self._pouchdb
+
+    async def _get_to_know(self) -> None:
+        if self._known:
+            return
+        info = await ask_json("GET", "/")
+        major = str(info.get("version", "")).partition(".")[0]
+        self._pouchdb = "couchdb" not in info
+        self._classic = self._pouchdb or not major.isdigit() or int(major) < 2
+        self._known = True
+
+    async def check_up(self) -> None:
+        """Raise what tells why the server is not there, or not ready for requests.
+
+        Endpoints: ``GET /_up``; ``GET /`` where the server has no ``_up``.
+        """
+        answer = await ask("GET", "/_up", accept=(400, 404))
+        if answer.code >= 300:
+            if status := _status_told(answer):
+                url, reason = f"{self.session.url}/_up", "the server takes no requests now"
+                raise ServerError(answer.code, status, reason, method="GET", url=url)
+            answer = await ask("GET", "/")
+        answer.json()
+
+
+def _status_told(answer: Answer) -> str:
+    """The status that a 404 of CouchDB's ``_up`` tells; nothing where there is no ``_up``."""
+    try:
+        said = answer.json()
+    except ServerError:  # a proxy's page
+        return ""
+    return str(said.get("status", "")) if isinstance(said, dict) else ""
 
 
 def _chosen(names: list[str], options: Mapping[str, Any]) -> list[str]:
@@ -136,8 +179,7 @@ def connect(
         url = os.environ.get("COUCHDB_URL") or f"{defaults.host}:{defaults.port}"
     parts = check_url(url)
     if port is not None:
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
-            raise ValueError(f"port must be an int from 1 to 65535, not {port!r:.80}")
+        check_int(port, "port", most=65535)
         host = parts.netloc.removesuffix(f":{parts.port}") if parts.port else parts.netloc
         url = parts._replace(netloc=f"{host}:{port}").geturl()
     if timeout is not None:
@@ -210,3 +252,13 @@ def database_path(name: str) -> str:
             "and hold only lower-case letters, digits and _ $ ( ) + - /"
         )
     return "/" + quote_segment(name, "name")
+
+
+def cutting(q: int | None, n: int | None, partitioned: bool) -> dict[str, str]:
+    """How a new database is to be cut, as parameters; arguments as of `Couch.create`."""
+    query = {}
+    for name, number in (("q", q), ("n", n)):
+        if number is not None:
+            check_int(number, name)
+            query[name] = str(number)
+    return {**query, "partitioned": "true"} if partitioned else query

@@ -39,7 +39,10 @@ class Status:
     @property
     def error(self) -> type[BaseException] | None:
         """The exception's class, so that ``status.error is NotFound`` reads well; None if ok."""
-        return None if self.exception is None else type(self.exception)
+        if self.exception is None:
+            return None
+        known_as: type[BaseException] | None = getattr(self.exception, "known_as", None)
+        return known_as or type(self.exception)
 
     def check(self) -> None:
         """Raise what the other calling styles would have raised; do nothing if it went well."""
@@ -62,4 +65,5 @@ class Status:
             return f"<{self.code}/Success>"
         said = [str(getattr(self.exception, part, "")) for part in ("error", "reason")]
         words = ", ".join(part for part in said if part) or str(self.exception)
-        return f"<{self.code}/{type(self.exception).__name__}{' | ' if words else ''}{words}>"
+        name = "" if self.error is None else self.error.__name__
+        return f"<{self.code}/{name}{' | ' if words else ''}{words}>"

@@ -27,7 +27,7 @@ from typing import (
 )
 
 from .errors import HTTPError
-from .private import block_on
+from .private import block_on, hidden_loop_runs
 from .status import Status
 from .transport.messages import Answer
 from .transport.session import Session
@@ -252,13 +252,22 @@ async def drive(generator: Any, step: Any, wait: Callable[[Any], Awaitable[Any]]
 
 async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
     """Await all; the first failure ends the others."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(awaitable) for awaitable in awaitables]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(awaitable) for awaitable in awaitables]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-def _dispatch(obj: Styled[Any], call: _Call, callback: Callback | None) -> Any:
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread, and that the caller knows of."""
     running = asyncio._get_running_loop()
+    return None if running is None or hidden_loop_runs() else running
+
+
+def _dispatch(obj: Styled[Any], call: _Call, callback: Callback | None) -> Any:
+    running = _running_loop()
     if callback is not None:
         if not callable(callback) or obj._style == "blocking":
             call.drop()
@@ -267,10 +276,14 @@ def _dispatch(obj: Styled[Any], call: _Call, callback: Callback | None) -> Any:
                 if not callable(callback)
                 else "callback: an object of style 'blocking' takes none; use with_style('auto')"
             )
-        return _loop(running).create_task(_deliver(call, callback))
+        # A Task of asyncio's own is never eager: the callback comes after the call has returned.
+        task = asyncio.Task(_deliver(call, callback), loop=_loop(running))
+        if (concerned := failures.get()) is not None:
+            task.add_done_callback(functools.partial(_tell_of_cancelling, concerned))
+        return task
     if obj._style == "future" or (running is not None and obj._style == "auto"):
         return _loop(running).create_task(call.run())
-    return block_on(call.run(), beside=running is not None)
+    return block_on(call.run(), beside=asyncio._get_running_loop() is not None)
 
 
 def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
@@ -291,7 +304,7 @@ def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoo
 def would_block(obj: Styled[Any]) -> bool:
     """Whether an expression that must have its value at once would block an event loop."""
     if obj._style == "auto":
-        return asyncio._get_running_loop() is not None
+        return _running_loop() is not None
     return bool(obj._style == "future")
 
 
@@ -304,8 +317,11 @@ def start(coroutine: Coroutine[Any, Any, Any]) -> Any:
     Returns:
         A Future where an event loop runs in this thread; else the value, when it is there.
     """
-    running = asyncio._get_running_loop()
-    return block_on(coroutine) if running is None else running.create_task(coroutine)
+    running = _running_loop()
+    if running is not None:
+        return running.create_task(coroutine)
+    # A generator's yields are Futures, so what runs it must see the loop.
+    return block_on(coroutine, beside=asyncio._get_running_loop() is not None, hidden=False)
 
 
 def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:
@@ -344,13 +360,21 @@ failures: contextvars.ContextVar[Callable[[BaseException], bool] | None] = conte
 """Who answers for it when a callback raises (`relax`); returns False if it is too late for that."""
 
 
+def _tell_of_cancelling(
+    concerned: Callable[[BaseException], bool], done: asyncio.Task[Any]
+) -> None:
+    if done.cancelled():
+        concerned(RuntimeError("a database call was cancelled: its callback will not come"))
+
+
 async def _deliver(call: _Call, callback: Callback) -> Any:
     """Run a call and hand its outcome to a callback, once; gives what the callback gives."""
     try:
         data = await call.run()
     except Exception as error:
         data = error.response if isinstance(error, HTTPError) else None
-        status = error.status if isinstance(error, HTTPError) else Status(599, exception=error)
+        code = 599 if call.answer is None else call.answer.code
+        status = error.status if isinstance(error, HTTPError) else Status(code, exception=error)
     else:
         status = call.status()
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from .asking import NOT_OFFERED, ask, ask_json, offering
 from .design import ddoc_name
 from .errors import NotFound
-from .options import check_keys
+from .options import check_int, check_keys
 from .server import Place
 from .styles import S, operation
 
@@ -73,11 +73,18 @@ class Upkeep(Place[S]):
         Returns:
             dict: ``{"ok": true}``; the server goes on by itself.
 
+        Raises:
+            NotFound: there is no such design document, or the server compacts no indexes.
+
         Endpoints: ``POST /{db}/_compact``, ``POST /{db}/_compact/{ddoc}``.
         """
         if ddoc is None:
             return await _post(self._path, "_compact")
-        return await _post(self._path, "_compact/" + ddoc_name(ddoc))
+        what = "_compact/" + ddoc_name(ddoc)
+        if await self._server.is_pouchdb():
+            return await _post(self._path, what)
+        # What CouchDB calls missing is the design document.
+        return dict(await ask_json("POST", f"{self._path}/{what}", json={}))
 
     @operation
     async def cleanup(self) -> dict[str, Any]:
@@ -165,8 +172,7 @@ class Upkeep(Place[S]):
         """
         if value is None:
             return int(await _offered("GET", self._path, "_revs_limit"))
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"value must be an int of at least 1, not {value!r:.80}")
+        check_int(value, "value")
         await _offered("PUT", self._path, "_revs_limit", json=value)
         return None
 

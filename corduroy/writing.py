@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
-from .asking import JSON, ask, ask_json, current_rev, doc_path, id_and_rev
-from .conflicts import ConflictResolution, Merge, bulk_requests
-from .content import inlined
+from .asking import JSON, NOT_OFFERED, ask, ask_json, current_rev, doc_path, id_and_rev
+from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
+from .content import Streams, inlined
+from .errors import ExpectationFailed
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import encode_json
@@ -38,7 +39,8 @@ class Writing(Place[S]):
                 or None to leave the conflict; it is asked until nothing moves any more.
             force (bool): save over what the server has.
             batch (bool): let the server answer before it has written (one document only).
-            all_or_nothing (bool): of a list, save all or none, where the server can (CouchDB 1.x).
+            all_or_nothing (bool): of a list, save all or none, in one request however long it is, where
+                the server can (CouchDB 1.x).
             new_edits (bool): False saves the revisions as they are, as replication does.
 
         Returns:
@@ -47,10 +49,13 @@ class Writing(Place[S]):
         Raises:
             ConflictResolution: one document was in conflict, and still is.
             HTTPError: one document was refused; or the request failed.
+            ExpectationFailed: the server does not know all_or_nothing; nothing was saved.
 
         Endpoints: ``PUT /{db}/{docid}``, ``POST /{db}/_bulk_docs``, ``GET /_uuids``.
         """
-        options = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
+        given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
+        usual = {"batch": False, "all_or_nothing": False, "new_edits": True}
+        options = {name: value for name, value in given.items() if value not in (None, usual[name])}
         return await _save(self, docs, merge, force, options)
 
     @operation
@@ -117,7 +122,7 @@ class _Draft:
 
     __slots__ = ("body", "doc", "id", "stubs")
 
-    def __init__(self, doc: Any, name: str) -> None:
+    def __init__(self, doc: Any, name: str, streams: Streams) -> None:
         if not isinstance(doc, Mapping):
             raise TypeError(f"{name} must be a dict, not a {type(doc).__name__}: {doc!r:.80}")
         self.doc = doc
@@ -125,7 +130,7 @@ class _Draft:
         if "_id" in doc:
             doc_path(doc["_id"], f"{name}['_id']")
             self.id = doc["_id"]
-        content, self.stubs = inlined(doc, name)
+        content, self.stubs = inlined(doc, name, streams)
         self.body = encode_json(content, name)
 
     def name(self, id: str) -> None:
@@ -152,16 +157,19 @@ async def _save(
     if merge is not None and not callable(merge):
         raise TypeError(f"merge must be callable, not {merge!r:.80}")
     single = isinstance(docs, Mapping)
-    drafts = _drafts([docs] if single else docs, single)
-    options = {name: value for name, value in options.items() if value is not None}
+    resolution = ConflictResolution(place._session, place._style, place._path)
+    drafts = _drafts([docs] if single else docs, single, resolution._streams)
     if "batch" in options and (not single or len(options) > 1):
         raise ValueError(
             "batch is for a single document, and goes with no other option of its kind"
         )
+    if "all_or_nothing" in options and await place._server.is_pouchdb():  # it would not say so
+        raise ExpectationFailed(
+            None, NOT_OFFERED, "this server does not offer all_or_nothing: nothing was saved"
+        )
     missing = [draft for draft in drafts if draft.id is None]
-    for draft in missing:
-        draft.name(await place._server.uuid())
-    resolution = ConflictResolution(place._session, place._style, place._path)
+    for draft, id in zip(missing, await place._server.spare_uuids(len(missing)), strict=True):
+        draft.name(id)
     if single and options.keys() <= {"batch"}:
         await _save_one(place._path, drafts[0], options, resolution)
     else:
@@ -169,16 +177,16 @@ async def _save(
     if resolution.pending:
         await resolution._look_up()
         if merge is not None or force:
-            await resolution._settle(merge or (lambda local, server: local))
+            await resolution._settle(merge or keep_local)
     if single and resolution.pending:
         raise resolution._failure()
     return resolution
 
 
-def _drafts(docs: Iterable[Any], single: bool) -> list[_Draft]:
+def _drafts(docs: Iterable[Any], single: bool, streams: Streams) -> list[_Draft]:
     if isinstance(docs, str | bytes) or not isinstance(docs, Iterable):
         raise TypeError(f"docs must be a dict, or a list of dicts, not {docs!r:.80}")
-    return [_Draft(doc, "doc" if single else f"docs[{at}]") for at, doc in enumerate(docs)]
+    return [_Draft(doc, "doc" if single else f"docs[{at}]", streams) for at, doc in enumerate(docs)]
 
 
 async def _save_one(

@@ -26,15 +26,14 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from .connection import Connection, Producer
 from .encoding import check_header, check_target
-from .gzip import gunzip, gunzipped
+from .gzip import gunzip, plain_reader
 from .loops import close_with_loop
-from .pool import Origin, Outgoing, Pool
+from .pool import SAFE, Origin, Outgoing, Pool
 from .reply import BodyTooLarge, ConnectionBroken, DeadlineMissed, Reply
 from .tls import client_context
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNOFFERED = {
     "proxy_host": "a proxy",
     "proxy_port": "a proxy",
@@ -140,7 +139,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
     async def _exchange(self, request: HTTPRequest) -> HTTPResponse:
         out, url = self._outgoing(request)
         streamed = request.streaming_callback or request.header_callback
-        chunks: list[bytes] = []
+        chunks: list[bytes | bytearray] = []
         if not streamed:
             reply = await self.pool.request(out)
             if reply.body:
@@ -164,7 +163,11 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         )
 
     async def _stream(
-        self, request: HTTPRequest, connection: Connection, reply: Reply, chunks: list[bytes]
+        self,
+        request: HTTPRequest,
+        connection: Connection,
+        reply: Reply,
+        chunks: list[bytes | bytearray],
     ) -> None:
         """Hand headers and body out as they come; a callback's awaitable holds the next piece."""
         redirects = _redirects(request, reply.code) and reply.header(b"location")
@@ -173,9 +176,9 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
             for name, value in reply.headers:
                 request.header_callback(f"{name}: {value}\r\n")
             request.header_callback("\r\n")
-        zipped = request.decompress_response and reply.gzipped
-        pieces = gunzipped(connection.read, self.pool.max_body_size) if zipped else None
-        while piece := await (anext(pieces, b"") if pieces else connection.read()):
+        zipped = bool(request.decompress_response) and reply.gzipped
+        read = plain_reader(connection.read, zipped, self.pool.max_body_size)
+        while piece := await read():
             if request.streaming_callback is None or redirects:
                 chunks.append(piece)
             else:
@@ -183,10 +186,10 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
                 if handed is not None:
                     await handed
 
-    def _decoded(self, request: HTTPRequest, reply: Reply) -> bytes:
+    def _decoded(self, request: HTTPRequest, reply: Reply) -> bytes | bytearray:
         if request.decompress_response and reply.gzipped:
             return gunzip(reply.body, self.pool.max_body_size)
-        return bytes(reply.body)
+        return reply.body
 
     # -- from an HTTPRequest to bytes ---------------------------------------------------------
 
@@ -214,16 +217,15 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
             producer = _at_hand(body)
         else:
             head += body
-        now = self.pool.loop.time()
         connect, total = request.connect_timeout or 0.0, request.request_timeout or 0.0
-        connect = min(connect, total) or connect or total
+        connect_by, done_by = self.pool.deadlines(connect, total)
         out = Outgoing(
             self._origin(request, url),
             head,
-            safe=request.method in _SAFE and request.body_producer is None,
+            safe=request.method in SAFE and request.body_producer is None,
             bodiless=request.method == "HEAD",
-            connect_by=now + connect if connect else 0.0,
-            done_by=now + total if total else 0.0,
+            connect_by=connect_by,
+            done_by=done_by,
             producer=cast(Producer | None, producer),
             length=None if "Transfer-Encoding" in headers else _length(headers),
             go_ahead=request.expect_100_continue,

@@ -54,20 +54,20 @@ class Connection(asyncio.Protocol):
         self._done = True  # nothing more of the answer is to come
         self._broken: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._phrase = b""
-        self._headers: list[tuple[bytes, bytes]] = []
         self._answered = False
-        self._head_size = 0
+        self._head = b""  # what has come of the status line and the headers
+        self._head_size = 0  # with those of the 1xx answers before
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
         self._size = 0
         self._held: list[bytes] = []
         self._held_size = 0
         self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
+        self._owing = False  # a part of the request's body has still to be sent
 
     # -- what the pool calls ------------------------------------------------------------------
 
-    def start(self, head: bytes, *, whole: bool, bodiless: bool, deadline: float) -> None:
+    def start(self, head: bytes, whole: bool, bodiless: bool, deadline: float) -> None:
         """Send a request's head (and its body, if that is joined to it); begin to wait.
 
         Args:
@@ -140,11 +140,11 @@ class Connection(asyncio.Protocol):
         Raises:
             ValueError: the body's length is another; nothing beyond it is sent.
         """
+        self._owing = True
         if go_ahead:
             self._go_ahead = self.loop.create_future()
             await self._go_ahead
             if self._done or self._reply is not None:
-                self.usable = False
                 return
 
         left = length
@@ -171,12 +171,14 @@ class Connection(asyncio.Protocol):
                 await made
         except ConnectionBroken:
             # A server may answer, and hang up, in mid-body: the answer is then what counts.
-            self.usable = False
             return
+        if self._done and left != 0:
+            return  # it has answered without the rest
         if left is None:
             self._transport.write(b"0\r\n\r\n")
-        elif left and not self._done:
+        elif left:
             raise ValueError(f"the body is {left} bytes shorter than its Content-Length, {length}")
+        self._owing = False
 
     def set_deadline(self, deadline: float) -> None:
         """Set or lift (0) the time by which the exchange must be done.
@@ -197,7 +199,8 @@ class Connection(asyncio.Protocol):
             bool: whether the connection may serve another one.
         """
         self._deadline = 0.0
-        if not self._done or self._held:
+        # A server to which a body is owed would take the next request for the rest of it.
+        if not self._done or self._held or self._owing:
             self.usable = False
         if not self.usable:
             self.abort()
@@ -206,8 +209,10 @@ class Connection(asyncio.Protocol):
         return True
 
     def abort(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once; an exchange that is under way breaks."""
         self.usable = False
+        if not self._done:  # else this end could pass for the end of the body
+            self._break(ConnectionBroken("the connection was closed on this side"))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -232,6 +237,7 @@ class Connection(asyncio.Protocol):
             return
         self._answered = True
         if self._reply is None:
+            self._head = self._head + data if self._head else data
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -276,22 +282,17 @@ class Connection(asyncio.Protocol):
         if self._done:  # a second answer to one request
             self.usable = False
 
-    def on_status(self, phrase: bytes) -> None:
-        self._phrase += phrase
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._reply is None:  # what comes after the body is no header: a trailer
-            self._headers.append((name, value))
-
     def on_headers_complete(self) -> None:
         if self._done:
             return
         code = self._parser.get_status_code()
+        end = self._head.find(b"\r\n\r\n")
         if code < 200:  # 100 Continue and its like announce the real answer
-            self._phrase, self._headers = b"", []
+            self._head = self._head[end + 4 :]
             _resolve(self._go_ahead)
             return
-        self._reply = Reply(code, self._phrase.decode("latin-1"), self._headers)
+        self._reply = Reply(code, self._head[:end])
+        self._head = b""
         if not self._parser.should_keep_alive():
             self.usable = False
         _resolve(self._go_ahead)
@@ -362,7 +363,8 @@ class Connection(asyncio.Protocol):
         reply = self._reply
         if reply is None or reply.header(b"content-length") is not None:
             return False
-        codings = [value for name, value in self._headers if name.lower() == b"transfer-encoding"]
+        headers = reply.raw_headers
+        codings = [value for name, value in headers if name.lower() == b"transfer-encoding"]
         return not (codings and codings[-1].lower().rstrip().endswith(b"chunked"))
 
     def _ring(self) -> None:

@@ -20,6 +20,10 @@ import msgspec
 _LARGE = 64 * 1024
 _HUGE = 1024 * 1024
 
+# How many bytes' worth of values go to the oldest generation before it is looked through.
+_PROMOTED = 16 * 1024 * 1024
+_promoted: list[int] = []
+
 _ATOMS = frozenset({str, int, bool, type(None)})
 
 _plain = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*").fullmatch
@@ -55,7 +59,8 @@ def collector_paused(size: int) -> Iterator[None]:
     """Pause the cyclic garbage collector while a body is decoded.
 
     Of a very large body, the values go to its oldest generation at once: looking through all of them
-    when the pause is over would take almost as long as decoding them did.
+    when the pause is over would take almost as long as decoding them did. The collector does not count
+    what gets there in this way, so it is run here, now and then, before the next ones come.
 
     Args:
         size (int): how many bytes are decoded.
@@ -65,7 +70,11 @@ def collector_paused(size: int) -> Iterator[None]:
         return
     promote = size >= _HUGE and gc.get_freeze_count() == 0
     if promote:
-        gc.collect(1)  # so that no young garbage is promoted with them
+        full = sum(_promoted) >= _PROMOTED
+        gc.collect(2 if full else 1)  # so that no young garbage is promoted with them
+        if full:
+            _promoted.clear()
+        _promoted.append(size)
     gc.disable()
     try:
         yield
@@ -292,18 +301,25 @@ def check_url(url: str) -> SplitResult:
     """
     if not isinstance(url, str):
         raise TypeError(f"url must be a str, not {type(url).__name__}")
-    shown = url.rpartition("@")[2]
     if not url.isprintable() or " " in url:
         raise ValueError("url holds a space, a line break or a control character")
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  (looked at for its error)
-    except ValueError as error:
-        raise ValueError(f"url {shown!r}: {error}") from None
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # urllib's own words may quote a password
+        raise ValueError("url has a host or port that cannot be; is its password quoted?") from None
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if "@" in parts.path:
+        raise ValueError(
+            "url has an '@' in its path: percent-encode the password's special letters"
+        )
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"url must start with http:// or https://, not {shown!r}")
+        raise ValueError(f"url must start with http:// or https://, not {shown!r:.80}")
     if not parts.hostname:
-        raise ValueError(f"url {shown!r} names no host")
+        raise ValueError(f"url {shown!r:.80} names no host")
     if parts.query or parts.fragment:
-        raise ValueError(f"url {shown!r} must not have a query or fragment")
+        raise ValueError(f"url {shown!r:.80} must not have a query or fragment")
+    if not parts.path.isascii():
+        raise ValueError(f"url {shown!r:.80} must have its path percent-encoded")
     return parts

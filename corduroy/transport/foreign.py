@@ -73,8 +73,9 @@ async def fetch(
     )
     if response.code == 599 and isinstance(response.error, Exception):
         raise response.error
-    raw = [(name.encode("latin-1"), value.encode()) for name, value in response.headers.get_all()]
-    reply = Reply(response.code, response.reason, raw)
+    lines = [f"HTTP/1.1 {response.code} {response.reason}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.get_all()]
+    reply = Reply(response.code, "\r\n".join(lines).encode())
     reply.body = response.body if diversion is None else await diversion.end(response.code)
     return reply
 

@@ -15,8 +15,10 @@ _STEP = 64 * 1024
 _SUSPECT_RATIO = 100
 _SUSPECT_SIZE = 100 * 1024 * 1024
 
+Read = Callable[[], Awaitable[bytes]]
 
-def gunzip(body: bytes | bytearray, limit: int | None) -> bytes:
+
+def gunzip(body: bytes | bytearray, limit: int | None) -> bytearray:
     """Decompress a whole body.
 
     Args:
@@ -24,7 +26,7 @@ def gunzip(body: bytes | bytearray, limit: int | None) -> bytes:
         limit (int | None): the most bytes to produce; None: no limit but that of plausibility.
 
     Returns:
-        bytes: the plain body.
+        bytearray: the plain body.
 
     Raises:
         MalformedAnswer: the body is no gzip, or a truncated one.
@@ -41,24 +43,27 @@ def gunzip(body: bytes | bytearray, limit: int | None) -> bytes:
             gen_log.warning("decompressed body too large: more than %d bytes", plausible)
             raise BodyTooLarge(f"decompressed body too large: more than {plausible} bytes")
     inflater.finish()
-    return bytes(plain)
+    return plain
 
 
-async def gunzipped(
-    read: Callable[[], Awaitable[bytes]], limit: int | None
-) -> AsyncIterator[bytes]:
-    """Decompress a body piece by piece.
+def plain_reader(read: Read, zipped: bool, limit: int | None) -> Read:
+    """What reads a body piece by piece, decompressed where it has to be.
 
     Args:
-        read: gives the next compressed piece; empty at the end.
-        limit (int | None): the most bytes to produce; None: no limit.
+        read: gives the next piece as it came; empty at the end.
+        zipped (bool): whether the pieces are those of a gzip.
+        limit (int | None): the most bytes to produce from a gzip; None: no limit.
 
-    Yields:
-        bytes: pieces of at most 64 KiB.
-
-    Raises:
-        MalformedAnswer, BodyTooLarge: as `gunzip`.
+    Returns:
+        Read: gives the next plain piece, from a gzip at most 64 KiB; raises as `gunzip`.
     """
+    if not zipped:
+        return read
+    pieces = _gunzipped(read, limit)
+    return lambda: anext(pieces, b"")
+
+
+async def _gunzipped(read: Read, limit: int | None) -> AsyncIterator[bytes]:
     inflater = _Inflater()
     size = 0
     while piece := await read():

@@ -8,9 +8,8 @@ from typing import Any
 from ..errors import ServerError
 from .connection import Producer
 from .encoding import decode_json
+from .pool import SAFE
 from .reply import Reply
-
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Sink = Callable[[bytes], Awaitable[None] | None]
 
@@ -28,6 +27,10 @@ class Request:
         timeout (float | None): seconds for the whole exchange, 0: no limit; None: the session's.
         sink: is called with each piece of a successful answer's body, instead of gathering it; what it
             returns is awaited before the next piece is read, if it is awaitable.
+
+    Attributes:
+        raised (list of Exception): what the producer or the sink raised: an `OSError` of theirs is
+            none of the exchange's.
     """
 
     __slots__ = (
@@ -35,6 +38,7 @@ class Request:
         "body",
         "headers",
         "method",
+        "raised",
         "safe",
         "sink",
         "target",
@@ -55,15 +59,32 @@ class Request:
     ) -> None:
         self.method = method
         self.target = target
-        self.body = body
+        self.raised: list[Exception] = []
+        self.body = _watched(body, self.raised) if callable(body) else body
         self.headers = headers
-        self.safe = method in _SAFE if safe is None else safe
+        self.safe = method in SAFE if safe is None else safe
         self.accept = accept
         self.timeout = timeout
-        self.sink = sink
+        self.sink = None if sink is None else _watched(sink, self.raised)
 
     def __await__(self) -> Generator[Request, Answer, Answer]:
         return (yield self)
+
+
+def _watched(
+    call: Callable[[Any], Awaitable[None] | None], raised: list[Exception]
+) -> Callable[[Any], Awaitable[None]]:
+    """A producer or a sink whose exceptions are noted."""
+
+    async def watched(given: Any) -> None:
+        try:
+            if (pending := call(given)) is not None:
+                await pending
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    return watched
 
 
 class Answer:

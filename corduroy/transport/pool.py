@@ -16,8 +16,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from tornado.netutil import is_valid_ip
+
 from .connection import Connection, Producer
 from .reply import ConnectionBroken, DeadlineMissed, Reply
+
+# The methods whose requests may be sent twice.
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @contextlib.asynccontextmanager
@@ -113,7 +118,9 @@ class Pool:
         while True:
             connection = await self._acquire(out)
             try:
-                await self._start(connection, out, whole=True)
+                connection.start(out.head, True, out.bodiless, out.done_by)
+                if out.producer is not None:
+                    await self._send_body(connection, out, out.producer)
                 return await connection.whole()
             except ConnectionBroken as error:
                 if not self._may_repeat(out, error):
@@ -137,7 +144,9 @@ class Pool:
         while True:
             connection = await self._acquire(out)
             try:
-                await self._start(connection, out, whole=False)
+                connection.start(out.head, False, out.bodiless, out.done_by)
+                if out.producer is not None:
+                    await self._send_body(connection, out, out.producer)
                 return connection, await connection.head()
             except ConnectionBroken as error:
                 self.release(connection)
@@ -170,6 +179,20 @@ class Pool:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(ConnectionBroken("the client was closed"))
+
+    def deadlines(self, connect: float, total: float) -> tuple[float, float]:
+        """What seconds from now come to in the loop's time.
+
+        Args:
+            connect (float): seconds until a request must be on its way; 0: no limit of its own.
+            total (float): seconds until its answer must be whole; 0: no limit.
+
+        Returns:
+            (float, float): `Outgoing.connect_by` and `Outgoing.done_by`.
+        """
+        now = self.loop.time()
+        connect = min(connect, total) or connect or total
+        return now + connect if connect else 0.0, now + total if total else 0.0
 
     @property
     def connections(self) -> int:
@@ -249,7 +272,9 @@ class Pool:
         self._make_room()
         host, port, tls, family, source = out.origin
         options: dict[str, Any] = {}
-        if isinstance(self.loop, asyncio.BaseEventLoop):  # uvloop's does not know it
+        # An address is one: nothing to race for, nor to leave open when the race is called off.
+        # uvloop's loop does not know of it.
+        if isinstance(self.loop, asyncio.BaseEventLoop) and not is_valid_ip(host):
             options["happy_eyeballs_delay"] = 0.25
         async with _until(out.connect_by, "Timeout while connecting"):
             connection: Connection
@@ -272,11 +297,9 @@ class Pool:
             with contextlib.suppress(KeyError, ValueError):
                 self._idle[origin].remove(connection)
 
-    async def _start(self, connection: Connection, out: Outgoing, *, whole: bool) -> None:
-        connection.start(out.head, whole=whole, bodiless=out.bodiless, deadline=out.done_by)
-        if out.producer is not None:
-            async with _until(out.done_by, "Timeout while sending the body"):
-                await connection.produce(out.producer, length=out.length, go_ahead=out.go_ahead)
+    async def _send_body(self, connection: Connection, out: Outgoing, producer: Producer) -> None:
+        async with _until(out.done_by, "Timeout while sending the body"):
+            await connection.produce(producer, length=out.length, go_ahead=out.go_ahead)
 
     def _may_repeat(self, out: Outgoing, error: ConnectionBroken) -> bool:
         """Whether the request cannot have been processed, and may go out again on a fresh one."""

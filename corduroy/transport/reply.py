@@ -30,20 +30,43 @@ class BodyTooLarge(ConnectionBroken):
 class Reply:
     """What a server answered: status, headers, and the body, once it is whole.
 
+    The parser has checked the headers. They are taken apart only when somebody asks for them, which
+    most answers never see.
+
     Attributes:
         code (int): the status.
-        phrase (str): the status line's words.
-        raw_headers (list of (bytes, bytes)): the headers, in order, as they came.
         body (bytes | bytearray): the body; empty where it is read in pieces.
     """
 
-    __slots__ = ("_headers", "body", "code", "phrase", "raw_headers")
+    __slots__ = ("_head", "_headers", "body", "code")
 
-    def __init__(self, code: int, phrase: str, raw_headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, code: int, head: bytes) -> None:
         self.code = code
-        self.phrase = phrase
-        self.raw_headers = raw_headers
         self.body: bytes | bytearray = b""
+        self._head = head  # status line and headers, a line each
+        self._headers: list[tuple[bytes, bytes]] | None = None
+
+    @property
+    def phrase(self) -> str:
+        """The status line's words."""
+        line = self._head.partition(b"\r\n")[0]
+        return line.split(b" ", 2)[2].decode("latin-1") if line.count(b" ") > 1 else ""
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers, in order, as they came."""
+        if self._headers is None:
+            self._headers = []
+            for line in self._head.split(b"\r\n")[1:]:
+                if (
+                    line.startswith((b" ", b"\t")) and self._headers
+                ):  # folded, as long ones once were
+                    name, value = self._headers.pop()
+                    self._headers.append((name, b"%b %b" % (value, line.strip())))
+                elif line:
+                    name, _, value = line.partition(b":")
+                    self._headers.append((name, value.strip(b" \t")))
+        return self._headers
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -59,14 +82,13 @@ class Reply:
         Returns:
             bytes | None: its value; None where there is none.
         """
-        for key, value in self.raw_headers:
-            if len(key) == len(name) and key.lower() == name:
-                return value
-        return None
+        return next((value for key, value in self.raw_headers if key.lower() == name), None)
 
     @property
     def gzipped(self) -> bool:
         """Whether the body is compressed."""
+        if b"gzip" not in self._head.lower():
+            return False
         coding = self.header(b"content-encoding")
         return coding is not None and coding.lower() == b"gzip"
 

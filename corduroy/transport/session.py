@@ -24,7 +24,7 @@ from .auth import Auth, BasicAuth
 from .client import KeepAliveHTTPClient
 from .encoding import check_header, check_url, decode_json, render_headers
 from .foreign import fetch
-from .gzip import gunzip, gunzipped
+from .gzip import gunzip, plain_reader
 from .loops import close_now, close_with_loop, generation, keep_forever
 from .messages import Answer, Request
 from .pool import Origin, Outgoing, Pool
@@ -73,16 +73,16 @@ class Session:
         port = parts.port or (443 if self._trust else 80)
         context = self._trust.context if self._trust else None
         self._origin = Origin(parts.hostname or "", port, context)
+        given = {**(headers or {}), **(auth.headers() if auth is not None else {})}
+        for name, value in given.items():
+            check_header(name, value)
         self._headers = {
             "Host": netloc,
             "User-Agent": "corduroy",
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
-            **(headers or {}),
-            **(auth.headers() if auth is not None else {}),
+            **{"-".join(map(str.capitalize, name.split("-"))): v for name, v in given.items()},
         }
-        for name, value in self._headers.items():
-            check_header(name, value)
         self._head = render_headers(self._headers)
         self._clients: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
         self._generation = generation()
@@ -98,6 +98,7 @@ class Session:
 
         Raises:
             HTTPError: the server refused, or no answer came.
+            Exception: what the request's own producer or sink raised.
         """
         client = self._client()
         try:
@@ -113,6 +114,8 @@ class Session:
                     trust=self._trust,
                 )
         except (OSError, HTTPClientError) as error:
+            if any(error is own for own in request.raised):
+                raise
             log.debug("%s %s failed: %s", request.method, request.target, error)
             raise error_from_failure(
                 error, method=request.method, url=self.url + request.target
@@ -160,14 +163,15 @@ class Session:
         return self._new_client(loop) if client is None else client
 
     def _new_client(self, loop: asyncio.AbstractEventLoop) -> AsyncHTTPClient:
-        for other in [known for known in self._clients if known.is_closed()]:
-            del self._clients[other]
+        for other in list(self._clients):  # other threads may change it at the same time
+            if other.is_closed():
+                self._clients.pop(other, None)
         given = self.http_client
         client: AsyncHTTPClient
         if given is None:
             client = KeepAliveHTTPClient(force_instance=True, max_clients=defaults.max_clients)
         elif isinstance(given, type):
-            client = given(force_instance=True)
+            client = given(force_instance=True, max_clients=defaults.max_clients)
         elif given.io_loop.asyncio_loop is loop:  # type: ignore[attr-defined]
             client = given
         else:  # one of the same kind, for a loop that the given one does not know
@@ -194,9 +198,8 @@ class Session:
             return reply
         connection, reply = await pool.open(out)
         try:
-            zipped = reply.gzipped
-            pieces = gunzipped(connection.read, None) if zipped else None
-            while piece := await (anext(pieces, b"") if pieces else connection.read()):
+            read = plain_reader(connection.read, reply.gzipped, None)
+            while piece := await read():
                 if reply.code >= 300:
                     reply.body += piece
                 elif (taken := request.sink(piece)) is not None:
@@ -221,16 +224,14 @@ class Session:
             head += b"Transfer-Encoding: chunked\r\n"
         elif producer is None and (body or request.method in ("POST", "PUT")):
             head += b"Content-Length: %d\r\n" % len(body)
-        now = pool.loop.time()
-        connect, total = defaults.connect_timeout, self._timeout(request)
-        connect = min(connect, total) or connect or total
+        connect_by, done_by = pool.deadlines(defaults.connect_timeout, self._timeout(request))
         return Outgoing(
             self._origin,
             b"%b\r\n%b" % (head, body),
             safe=request.safe and producer is None,
             bodiless=request.method == "HEAD",
-            connect_by=now + connect if connect else 0.0,
-            done_by=now + total if total else 0.0,
+            connect_by=connect_by,
+            done_by=done_by,
             producer=producer,
             length=None if announced is None else int(announced),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import errno
 import io
 import os
 import tempfile
@@ -169,6 +170,32 @@ def test_what_the_content_raises_reaches_the_caller(call, db):
     with pytest.raises(LookupError, match="no more"):
         call(db.put_attachment, doc, pieces(), "f")
     assert doc == {"_id": "a"}
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full"), TimeoutError(), ConnectionResetError()], ids=repr
+)
+def test_what_fails_at_the_callers_end_is_no_failure_of_the_server(call, db, attached, error):
+    def pieces():
+        yield b"one"
+        raise error
+
+    def take(piece):
+        raise error
+
+    for method, args, options in (
+        (db.put_attachment, ("a", pieces(), "g"), {}),
+        (db.get_attachment, ("a", "f.bin"), {"to": take}),
+    ):
+        with pytest.raises(type(error)) as caught:
+            call(method, *args, **options)
+        assert caught.value is error
+    assert call(db.get_attachment, "a", "f.bin") == BYTES
+
+
+def test_a_path_that_is_no_file_says_so(call, db, tmp_path):
+    with pytest.raises(IsADirectoryError):
+        call(db.put_attachment, "a", tmp_path, "f")
 
 
 def test_content_that_gives_something_else_is_a_type_error(call, db):

@@ -298,6 +298,8 @@ def test_other_arguments_of_a_wrong_kind_are_named(refused, db, couch):
     refused(ValueError, "feed", db.changes, feed="hose")
     refused(TypeError, "since", db.changes, since=1.5)
     refused(TypeError, "doc_ids", db.changes, doc_ids="abc")
+    refused(TypeError, "id must be a str or a list of str", db.get, 5)
+    refused(TypeError, r"docs\[1\]\['rev'\]", db.bulk_get, [{"id": "a"}, {"id": "b", "rev": 5}])
     refused(ValueError, "timeout", db.changes, feed="longpoll", timeout=-1)
     refused(TypeError, "timeout", db.changes, feed="longpoll", timeout="5")
     refused(TypeError, "wanted", db.changes, filter="d/f", query_params={"wanted": 5})
@@ -317,6 +319,19 @@ def test_other_arguments_of_a_wrong_kind_are_named(refused, db, couch):
     refused(ValueError, "delete", couch.config, "section/key", 0, delete=True)
     refused(TypeError, "value", couch.config, "section/key", {"a": 1})
     refused(TypeError, "name", couch.stats, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"filter": "a/b", "doc_ids": ["x"]}, "filter and doc_ids"),
+        ({"filter": "a/b", "selector": {}}, "filter and selector"),
+        ({"filter": "_doc_ids", "selector": {}}, "filter and selector"),
+        ({"doc_ids": ["x"], "selector": {}}, "doc_ids and selector"),
+    ],
+)
+def test_filters_that_exclude_each_other_are_named(refused, db, options, named):
+    refused(ValueError, named, db.changes, **options)
 
 
 def test_attachments_are_checked(refused, db, tmp_path):

@@ -92,3 +92,9 @@ def test_a_longpoll_s_timeout_is_in_seconds(call, canned, canned_db, answering):
 def test_changes_of_a_missing_database_are_not_found(call, couch):
     with pytest.raises(NotFound):
         call(couch.database("no-such-database").changes)
+
+
+def test_a_filter_may_be_named_as_couchdb_names_it(call, db, changed, classic):
+    assert _ids(call(db.changes, filter="_doc_ids", doc_ids=["b"])) == ["b"]
+    if not classic:  # PouchDB Server knows no selectors here
+        assert _ids(call(db.changes, filter="_selector", selector={"n": 2})) == ["b"]

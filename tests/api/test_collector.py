@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,3 +60,17 @@ def test_garbage_is_still_found_after_a_large_answer(large: Database[Any]) -> No
     large.view("_all_docs", include_docs=True)
     gc.collect(1)
     assert found == [1]
+
+
+def test_garbage_that_holds_large_answers_does_not_pile_up(large: Database[Any]) -> None:
+    alive: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    class Page:
+        def __init__(self) -> None:
+            self.self = self  # only the collector can find it
+            self.rows = large.view("_all_docs", include_docs=True)
+            alive.add(self)
+
+    for _ in range(40):
+        Page()
+    assert len(alive) < 20

@@ -15,6 +15,7 @@ from corduroy import (
     Database,
     NotFound,
     PreconditionFailed,
+    ServerError,
     Unauthorized,
     defaults,
 )
@@ -42,6 +43,26 @@ def test_up_is_false_where_nobody_does_or_raises_if_it_is_told_to(call, nobody, 
 def test_up_is_false_where_the_server_is_not_ready(call, canned_couch, answering, code):
     answering(code, b'{"status":"maintenance_mode"}')
     assert call(canned_couch.up) is False
+
+
+def test_up_is_false_in_maintenance_even_if_the_rest_of_the_server_answers(
+    call, canned, canned_couch, answering
+):
+    answering(404, b'{"status":"maintenance_mode"}')
+    maintained = canned.answer
+    canned.answer = lambda request: maintained if request.path == "/_up" else {"couchdb": "Welcome"}
+    assert call(canned_couch.up) is False
+    with pytest.raises(ServerError) as caught:
+        call(canned_couch.up, raise_exception=True)
+    assert (caught.value.code, caught.value.error) == (404, "maintenance_mode")
+
+
+@pytest.mark.parametrize("page", [b'{"error":"not_found","reason":"no_db_file"}', b"<html>", b""])
+def test_up_is_true_where_only_up_is_missing(call, canned, canned_couch, answering, page):
+    answering(404, page)
+    missing = canned.answer
+    canned.answer = lambda request: missing if request.path == "/_up" else {"couchdb": "Welcome"}
+    assert call(canned_couch.up, raise_exception=True) is True
 
 
 def test_up_is_false_where_a_proxy_answers_with_a_page_of_its_own(call, canned_couch, answering):
@@ -353,4 +374,15 @@ def test_leaving_a_server_closes_it_and_it_can_be_entered_again(couch):
         with couch as server:
             assert server is couch
             assert server.version()
+    asyncio.run(in_loop())
+
+
+@pytest.mark.parametrize("style", ["auto", "future"])
+def test_under_a_running_loop_a_server_is_entered_by_async_with_only(nobody, style):
+    async def in_loop():
+        entered = False
+        with pytest.raises(RuntimeError, match="async with"), Couch(nobody).with_style(style):
+            entered = True
+        assert not entered
+
     asyncio.run(in_loop())

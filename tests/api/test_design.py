@@ -160,3 +160,26 @@ def test_a_function_s_error_is_no_success(call, canned_db, answering):
     for method, name in (("show", "d/s"), ("update", "d/u")):
         with pytest.raises(Conflict):
             call(getattr(canned_db, method), name)
+
+
+def test_a_redirection_is_given_back_with_its_headers(call, forms, canned_db, answering):
+    go = "function (doc, req) { return {code: 302, headers: {Location: '/elsewhere'}}; }"
+    call(forms.save, {"_id": "_design/go", "shows": {"go": go}})
+    shown = call(forms.show, "go/go")
+    assert (shown.code, shown.headers["location"]) == (302, "/elsewhere")
+    moved = (("Location", "/x"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))
+    answering(303, b"", moved)
+    for method, *args in (("show", "d/f"), ("list", "d/f", "v"), ("update", "d/f")):
+        rendered = call(getattr(canned_db, method), *args)
+        assert (rendered.code, rendered.headers["LOCATION"]) == (303, "/x")
+        assert rendered.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert call(canned_db.rewrite, "d", "x").code == 303
+
+
+def test_where_json_was_announced_and_nothing_came_the_body_is_none(call, canned_db, answering):
+    answering(200, b'{"for":"HEAD its length only"}')
+    assert call(canned_db.rewrite, "d", "x", "HEAD").body is None
+    answering(200, b"")
+    assert call(canned_db.show, "d/f").body is None
+    answering(200, b"", (("Content-Type", "text/plain"),))
+    assert call(canned_db.show, "d/f").body == ""

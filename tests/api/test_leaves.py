@@ -72,6 +72,24 @@ def test_nothing_is_deleted_before_the_winner_is_safe(call: Any, torn: Database[
     assert leaf_count(torn) == 1
 
 
+def test_leaves_that_cannot_be_deleted_stay_pending_with_the_reason(
+    call: Any, torn: Database[Any]
+) -> None:
+    keeping = "function (doc) { if (doc._deleted) throw({forbidden: 'we keep everything'}); }"
+    torn.with_style("blocking").save({"_id": "_design/g", "validate_doc_update": keeping})
+
+    def summing(local: Any, server: Any) -> dict[str, Any]:
+        return {**local, "tags": local["tags"] + server["tags"]}
+
+    resolution = call(call(torn.conflicts, "x").resolve, summing)
+    entry = resolution.pending["x"]
+    assert (entry["error"], entry["reason"]) == ("forbidden", "we keep everything")
+    assert entry["doc"]["_rev"].startswith("2-")  # saved once, not again and again
+    assert entry["doc"]["tags"] == ["c", "b", "a"]
+    assert resolution.resolved == {}
+    assert leaf_count(torn) == 3
+
+
 def test_a_document_without_conflicts_has_nothing_pending(call: Any, db: Database[Any]) -> None:
     db.with_style("blocking").save({"_id": "x"})
     assert call(db.conflicts, "x").pending == {}

@@ -139,9 +139,9 @@ def test_conflicts_are_told_if_asked_for(call, db, store, history):
 
 
 def test_bulk_get_fetches_documents_at_revisions(call, db, history):
-    wanted = [{"id": "a", "rev": history[0]}, {"id": "nobody"}, {"id": "a"}]
-    old, nobody, new = call(db.bulk_get, wanted)
-    assert (old.n, nobody, new.n) == (0, None, 2)
+    wanted = [{"id": "a", "rev": history[0]}, {"id": "no"}, {"id": "a"}, {"id": "a", "rev": None}]
+    old, nobody, new, current = call(db.bulk_get, wanted)
+    assert (old.n, nobody, new.n, current) == (0, None, 2, new)
     assert type(old) is Document
     assert call(db.bulk_get, []) == []
 

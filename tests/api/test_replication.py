@@ -154,3 +154,9 @@ def test_proxies_of_the_three_kinds_are_taken(call, canned, canned_couch):
     for proxy in ("http://p:1", "https://p:1", "socks5://p:1"):
         call(canned_couch.replicate, "http://a/b", "http://c/d", source_proxy=proxy)
         assert _sent(canned)["source_proxy"] == proxy
+
+
+def test_an_option_that_is_none_is_left_out(call, canned, canned_couch):
+    left_out = {"proxy": None, "filter": None, "doc_ids": None, "continuous": None}
+    call(canned_couch.replicate, "http://a/b", "http://c/d", selector={}, **left_out)
+    assert _sent(canned).keys() == {"source", "target", "selector"}

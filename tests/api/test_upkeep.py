@@ -39,6 +39,9 @@ def test_an_index_is_compacted_where_the_server_can(call, db, classic):
         return
     for name in ("d", "_design/d"):
         assert call(db.compact, name) == {"ok": True}
+    with pytest.raises(NotFound) as caught:
+        call(db.compact, "nothing")
+    assert (caught.value.error, caught.value.reason) == ("not_found", "missing")
 
 
 def test_revisions_are_purged_where_the_server_can(call, db, classic):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
-from corduroy import BadRequest, Document, NotFound, Row, ViewResult
+from corduroy import BadRequest, Couch, Document, NotFound, Row, ViewResult
 
 ROUND = {"_id": "_design/round", "views": {"keys": {"map": "function (d) { emit(d.key, d._id); }"}}}
 
@@ -260,6 +261,30 @@ def test_a_view_can_be_queried_that_exists_for_this_once(call, staff):
     found = call(staff.query, MAP, keys=["red"], limit=1)
     assert _firsts(found) == ["red"]
     assert _designs(staff) == ["_design/employees"]
+
+
+async def test_an_ad_hoc_view_that_was_cancelled_while_it_was_made_is_deleted(canned):
+    loop = asyncio.get_running_loop()
+    sent = []
+
+    def answer(request):
+        if request.method == "PUT":
+            sent.append(json.loads(request.body))
+            loop.call_soon_threadsafe(calling.cancel)
+        return {"couchdb": "Welcome", "version": "3.5.0"}
+
+    canned.answer = answer
+    # Tornado's own client never closes the connection of a request that was cancelled.
+    async with Couch(canned.url) as couch:
+        calling = couch.database("canned").query(MAP)
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+    made, stone = sent
+    assert made["views"]["query"] == {"map": MAP}
+    assert stone["_deleted"] is True
+    assert {request.path for request in canned.asked[-2:]} == {canned.asked[-1].path}
+    # The stone stands on the revision that was made, whichever of the two the server sees first.
+    assert made["_rev"] == f"1-{stone['_revisions']['ids'][1]}"
 
 
 def test_an_ad_hoc_view_is_gone_after_a_failure_as_well(call, staff, classic):

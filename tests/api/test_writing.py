@@ -117,7 +117,8 @@ def test_missing_ids_come_from_the_server_so_many_at_a_time(call, canned, canned
 
     def answer(request):
         if request.path == "/_uuids":
-            return {"uuids": [f"{len(canned.asked)}-{n}" for n in range(3)]}
+            count = int(request.query_arguments["count"][0])
+            return {"uuids": [f"{len(canned.asked)}-{n}" for n in range(count)]}
         return _save_all(request) if request.path.endswith("_bulk_docs") else {"rev": "1-x"}
 
     canned.answer = answer
@@ -127,7 +128,31 @@ def test_missing_ids_come_from_the_server_so_many_at_a_time(call, canned, canned
     call(canned_db.save, docs[3:])
     assert len({doc["_id"] for doc in docs}) == 7
     asked = [request.uri for request in canned.asked if request.path == "/_uuids"]
-    assert asked == ["/_uuids?count=3"] * 3
+    assert asked == ["/_uuids?count=3", "/_uuids?count=4"]
+
+
+def test_many_missing_ids_are_fetched_in_as_few_requests_as_the_server_allows(
+    call, canned, canned_db
+):
+    counts = []
+
+    def answer(request):
+        if request.path != "/_uuids":
+            return _save_all(request)
+        counts.append(int(request.query_arguments["count"][0]))
+        return {"uuids": [f"{len(counts)}-{n}" for n in range(counts[-1])]}
+
+    canned.answer = answer
+    docs = [{} for _ in range(2500)]
+    call(canned_db.save, docs)
+    assert counts == [1000, 1000, 500]
+    assert len({doc["_id"] for doc in docs}) == 2500
+
+
+def test_the_server_gives_as_many_ids_as_are_asked_for_at_once(call, db):
+    docs = [{} for _ in range(1001)]
+    call(db.save, docs)
+    assert call(db.info)["doc_count"] == 1001
 
 
 def test_a_document_with_an_id_asks_for_none(call, canned, canned_db):
@@ -209,16 +234,34 @@ def test_revisions_as_they_are_need_to_be_there(call, db):
 
 def test_all_or_nothing_is_for_servers_that_know_it(call, db, classic):
     docs = [{"_id": "a"}, {"_id": "b"}]
-    if classic:
-        assert call(db.save, docs, all_or_nothing=True).pending == {}
-        assert call(db.save, {"_id": "c"}, all_or_nothing=True).pending == {}
-        assert len(call(db.get)) == 3
-        return
+    said = "this server does not offer all_or_nothing" if classic else "is not supported"
     for what in (docs, docs[0]):
-        with pytest.raises(ExpectationFailed) as caught:
+        with pytest.raises(ExpectationFailed, match=said) as caught:
             call(db.save, what, all_or_nothing=True)
-        assert caught.value.reason == "all_or_nothing is not supported"
+        assert caught.value.code == 417
     assert docs == [{"_id": "a"}, {"_id": "b"}]
+    assert call(db.info)["doc_count"] == 0
+    assert call(db.save, docs, all_or_nothing=False).pending == {}
+
+
+def test_all_or_nothing_goes_in_one_request(call, canned, canned_db, monkeypatch):
+    monkeypatch.setattr(defaults, "bulk_count", 2)
+    monkeypatch.setattr(defaults, "bulk_bytes", 10)
+    welcome = {"couchdb": "Welcome", "version": "1.7.2"}
+    canned.answer = lambda request: welcome if request.path == "/" else _save_all(request)
+    docs = [{"_id": str(n)} for n in range(5)]
+    call(canned_db.save, docs, all_or_nothing=True)
+    (sent,) = [json.loads(request.body) for request in canned.asked if request.path != "/"]
+    assert sent == {"docs": [{"_id": str(n)} for n in range(5)], "all_or_nothing": True}
+
+
+def test_options_that_say_what_is_usual_change_nothing(call, canned, canned_db, answering):
+    answering(201, b'{"rev":"1-x"}')
+    call(canned_db.save, {"_id": "a"}, batch=False, all_or_nothing=False, new_edits=True)
+    assert [request.uri for request in canned.asked] == ["/canned/a"]
+    canned.answer = _save_all
+    call(canned_db.save, [{"_id": "a"}], batch=False, all_or_nothing=False, new_edits=True)
+    assert json.loads(canned.asked[-1].body) == {"docs": [{"_id": "a"}]}
 
 
 # -- what was not saved ---------------------------------------------------------------------------
@@ -294,6 +337,38 @@ def test_what_an_earlier_request_has_saved_keeps_its_revision(
     with pytest.raises(ServerError):
         call(canned_db.save, docs)
     assert docs == [{"_id": "a", "_rev": "1-x"}, {"_id": "b"}]
+
+
+class Stream:
+    """A file that cannot be put back: a pipe, say."""
+
+    def __init__(self, content):
+        self.left = content
+
+    def read(self, size=-1):
+        content, self.left = self.left, b""
+        return content
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("how", [{"force": True}, {"merge": lambda local, server: local}])
+def test_what_was_read_of_a_stream_survives_a_conflict(call, db, how, many):
+    call(db.save, {"_id": "a"})
+    doc = {"_id": "a", "_attachments": {"f.txt": {"data": Stream(b"some text")}}}
+    call(db.save, [doc] if many else doc, **how)
+    assert doc["_attachments"]["f.txt"]["length"] == 9
+    assert call(db.get, "a", attachments=True)._attachments["f.txt"].data == "c29tZSB0ZXh0"
+
+
+def test_a_conflict_can_be_overwritten_later_with_what_was_read_of_a_stream(call, db):
+    call(db.save, {"_id": "a"})
+    stream = Stream(b"some text")
+    doc = {"_id": "a", "_attachments": {"f.txt": stream}}
+    with pytest.raises(ConflictResolution) as caught:
+        call(db.save, doc)
+    assert doc == {"_id": "a", "_attachments": {"f.txt": stream}}
+    call(caught.value.overwrite)
+    assert call(db.get, "a", attachments=True)._attachments["f.txt"].data == "c29tZSB0ZXh0"
 
 
 def test_put_under_an_id_a_document_that_is_refused_stays_as_it_was(db):

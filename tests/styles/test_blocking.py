@@ -6,13 +6,14 @@ import asyncio
 import concurrent.futures
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from corduroy import Couch, Database, NotFound
+from corduroy import Couch, Database, NotFound, relax
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -35,6 +36,64 @@ def test_ctrl_c_ends_it_cleanly_and_the_next_call_works(mute: Any, db: Database[
         Couch(mute.url).info()
     assert mute.gone.wait(10), "the connection was left open"
     assert db.info()["doc_count"] == 0
+
+
+def test_code_that_a_call_runs_is_in_the_same_script(db: Database[Any]) -> None:
+    """A merge does not see the loop on which the call that asks it happens to run."""
+    db.save([{"_id": "base", "n": 7}, {"_id": "x"}])
+    db.save({"_id": "x"}, merge=lambda local, server: {**server, "n": db.get("base").n})
+    assert db.get("x").n == 7
+
+
+def test_a_relaxed_generator_in_such_code_blocks_too(db: Database[Any]) -> None:
+    db.save([{"_id": "base", "n": 7}, {"_id": "x"}])
+
+    @relax
+    def found() -> Iterator[Any]:
+        return (yield db.get("base"))["n"]
+
+    db.save({"_id": "x"}, merge=lambda local, server: {**server, "n": found()})
+    assert db.get("x").n == 7
+
+
+def test_a_signal_handler_that_comes_in_a_call_can_make_calls(db: Database[Any], mute: Any) -> None:
+    saved: list[Any] = []
+
+    def on_alarm(*_: Any) -> None:
+        saved.append(db.save({"_id": "alarm"}))
+        raise ZeroDivisionError
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            Couch(mute.url).info()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert db.get("alarm")["_rev"] == saved[0].resolved["alarm"]["_rev"]
+
+
+def test_threads_come_and_go_on_one_object(db: Database[Any]) -> None:
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            db.info()
+        except BaseException as error:
+            failures.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(8):
+            threads = [threading.Thread(target=work) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
 
 
 def test_one_object_is_shared_by_threads(db: Database[Any]) -> None:

@@ -202,6 +202,12 @@ class BrokenAtTheEndOfAChain(Page):
         raise HTTPError(404)
 
 
+class Cancelled(Page):
+    @relax
+    def get(self) -> None:
+        self.db.info(callback=lambda *_: self.finish()).cancel()
+
+
 class BrokenAfterTheEnd(Page):
     @relax
     def get(self) -> None:
@@ -251,7 +257,12 @@ async def test_a_handler_answers_when_its_chain_is_done(
 
 @pytest.mark.parametrize(
     ("page", "code"),
-    [(BrokenAtOnce, 500), (BrokenInItsCallback, 500), (BrokenAtTheEndOfAChain, 404)],
+    [
+        (BrokenAtOnce, 500),
+        (BrokenInItsCallback, 500),
+        (BrokenAtTheEndOfAChain, 404),
+        (Cancelled, 500),
+    ],
 )
 async def test_what_a_handler_or_its_callback_raises_is_answered_and_does_not_hang(
     db: Database[Any], page: type[Page], code: int

@@ -52,6 +52,18 @@ def test_an_attachment_is_unzipped_on_the_way(serve, call):
     assert b"".join(pieces) == TEXT
 
 
+def test_the_rows_of_a_view_are_decoded_without_a_copy_of_its_body(serve, call):
+    rows = [b'{"id":"%d","key":0,"value":"%b"}' % (at, b"v" * 20_000) for at in range(1000)]
+    text = b'{"total_rows":1000,"offset":0,"rows":[\r\n' + b",\r\n".join(rows) + b"\r\n]}\n"
+    view = Couch(serve(answers(gzip.compress(text))).url).database("db").view
+    tracemalloc.start()
+    try:
+        assert len(call(view, "design/view")) == 1000
+        assert tracemalloc.get_traced_memory()[1] < 1.8 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
 @both
 async def test_a_gzip_of_several_members(serve, client, read):
     assert await read(client, serve(answers(ZIPPED * 3)).url) == TEXT * 3

@@ -6,7 +6,7 @@ import threading
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from corduroy import Couch
+from corduroy import ConnectionFailed, Couch
 from corduroy.transport import KeepAliveHTTPClient
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -291,3 +291,29 @@ async def test_closing_ends_what_is_under_way_and_what_waits(serve, new_client):
     assert [error.code for error in errors] == [599] * 3
     assert all(isinstance(error, HTTPClientError) for error in errors)
     assert "the client was closed" in str(errors[-1])
+
+
+def half(peer):
+    """A behaviour: sends half of a body that the connection's end will end."""
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+    peer.wait_for_end()
+
+
+async def test_closing_the_client_does_not_end_a_body(serve, client):
+    with pytest.raises(HTTPClientError, match="closed on this side") as caught:
+        await client.fetch(serve(half).url, streaming_callback=lambda piece: client.close())
+    assert caught.value.code == 599
+
+
+def test_closing_the_couch_does_not_end_an_attachment(serve, runner):
+    couch = Couch(serve(half).url)
+
+    async def take(piece):
+        await couch.close()
+
+    async def story():
+        with pytest.raises(ConnectionFailed, match="closed on this side"):
+            await couch.database("db").get_attachment("doc", "file", to=take)
+
+    runner.run(story())

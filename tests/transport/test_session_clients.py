@@ -6,7 +6,7 @@ import ssl
 import pytest
 import trustme
 from tornado.curl_httpclient import CurlAsyncHTTPClient
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from corduroy import ConnectionFailed, Couch, NotFound, RequestTimeout
@@ -91,6 +91,17 @@ def test_what_fails_on_the_way_is_too(serve, call, kind):
     stalled = serve(lambda peer: peer.wait_for_end())
     with pytest.raises(RequestTimeout):
         call(Couch(stalled.url, http_client=kind, timeout=0.1).info)
+
+
+def test_a_number_of_the_systems_is_none_of_curls(call):
+    """28 is curl's for a timeout, and the system's for a full disk."""
+
+    class Full(SimpleAsyncHTTPClient):
+        def fetch_impl(self, request, callback):
+            callback(HTTPResponse(request, 599, error=OSError(28, "No space left on device")))
+
+    with pytest.raises(ConnectionFailed, match="No space left"):
+        call(Couch("http://127.0.0.1:1", http_client=Full).info)
 
 
 @each_kind

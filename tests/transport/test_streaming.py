@@ -284,6 +284,71 @@ async def test_a_refusal_counts_where_the_server_reads_no_further(serve, client)
     assert response.code == 413
 
 
+async def refused(write):
+    """Until the client has heard that the server takes no more of a body."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await write(b"")
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("length", [{}, {"Content-Length": "10"}], ids=["chunked", "length"])
+@pytest.mark.parametrize("end", ["falls short", "raises", "is cancelled"])
+async def test_no_request_is_taken_for_the_rest_of_a_refused_body(serve, client, length, end):
+    """The server has answered, and would keep the connection: it waits there for the body."""
+    heard = asyncio.Event()
+
+    def behave(peer):
+        peer.head()
+        peer.answer(b"no", status="413 Too Large")
+        peer.wait_for_end()
+
+    async def produce(write):
+        await write(b"123")
+        await refused(write)
+        heard.set()
+        if end == "raises":
+            raise ZeroDivisionError
+        if end == "is cancelled":
+            await asyncio.Event().wait()
+
+    server = serve(behave, lambda peer: (peer.request(), peer.answer()))
+    future = client.fetch(
+        server.url, method="POST", body_producer=produce, headers=length, raise_error=False
+    )
+    await heard.wait()
+    if end == "is cancelled":
+        future.cancel()
+    await asyncio.wait([future])
+    if end == "falls short":
+        assert future.result().code == 413
+    elif end == "raises":
+        assert isinstance(future.exception(), ZeroDivisionError)
+    await asyncio.sleep(0)
+    assert client.pool.connections == 0
+    assert (await client.fetch(server.url)).body == b"ok"
+
+
+async def test_a_body_that_was_sent_keeps_its_connection_if_the_answer_comes_early(serve, client):
+    def behave(peer):
+        for _ in range(2):
+            request = peer.head()
+            assert next(peer.pieces(request)) == b"hello"
+            peer.answer()
+
+    async def produce(write):
+        await write(b"hello")
+        await refused(write)
+
+    server = serve(behave)
+    for _ in range(2):
+        response = await client.fetch(
+            server.url, method="POST", body_producer=produce, headers={"Content-Length": "5"}
+        )
+        assert response.body == b"ok"
+    assert server.connections == 1
+
+
 # -- 100 Continue -------------------------------------------------------------------------------
 
 
