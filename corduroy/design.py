@@ -168,7 +168,7 @@ class Rendered:
 
     Attributes:
         code (int): the HTTP status; a redirection (3xx) is given back, not followed.
-        headers (HTTPHeaders): the answer's headers; names are matched in any case.
+        headers (tornado.httputil.HTTPHeaders): the answer's headers; names are matched in any case.
         body: decoded JSON, str for any other text, bytes for the rest; by the content type. None
             where JSON was announced and nothing came (a HEAD, say).
     """
