@@ -38,16 +38,22 @@ def run(benchmarks: Iterable[Benchmark], rounds: int, server: CannedServer) -> O
         outcome.rounds[benchmark.name] = done = []
         for number in range(1, rounds + 1):
             print(f"{benchmark.name}, round {number} of {rounds}", file=sys.stderr)
-            done.append(run_round(benchmark, server, outcome))
+            done.append(run_round(benchmark, server, outcome, backwards=number % 2 == 0))
     return outcome
 
 
-def run_round(benchmark: Benchmark, server: CannedServer, outcome: Outcome) -> Results:
-    """Everybody once; who has failed is out."""
+def run_round(
+    benchmark: Benchmark, server: CannedServer, outcome: Outcome, backwards: bool
+) -> Results:
+    """Everybody once; who has failed is out.
+
+    Every other round goes backwards: what a contestant finds depends on who was before it.
+    """
     results: dict[str, Figures] = {}
     for group in benchmark.groups:
         cpus = server.cpus(group.in_turns)
-        for name in (contestant.name for contestant in group.contestants):
+        names = [contestant.name for contestant in group.contestants]
+        for name in reversed(names) if backwards else names:
             if outcome.failed(benchmark, name):
                 continue
             try:
