@@ -60,12 +60,6 @@ class Styled(Generic[S]):
     _style: S
 
 
-class Step(Protocol):
-    """What an operation may await: a `Request`, or several `together`."""
-
-    def __await__(self) -> Any: ...
-
-
 class together:
     """Several requests at once, awaited in an operation: gives their answers, in order.
 
