@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from .asking import ask, ask_json
+from .calls import Closing
 from .database import Database, database_of
 from .errors import HTTPError
 from .node import configure, statistics
 from .options import check_int
 from .replication import replicate
 from .server import Server, ServerOptions, connect, cutting, database_path
-from .styles import Auto, Closing, S, Style, Styled, check_style, in_place, operation, would_block
+from .styles import Auto, S, Style, Styled, check_style, in_place, operation, would_block
 from .transport.auth import Auth
 
 S2 = TypeVar("S2", bound=Style)

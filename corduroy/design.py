@@ -55,7 +55,7 @@ class Functions(Place[S]):
     ) -> builtins.list[ViewResult]:
         return await query_several(self._server, self._path, name, queries, options)
 
-    view = either(_view_queries, _view, lambda *_, **options: "queries" not in options)
+    view = either(_view_queries, _view, lambda _, options: "queries" not in options)
 
     @operation
     async def query(

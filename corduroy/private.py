@@ -12,42 +12,46 @@ import contextvars
 import functools
 import selectors
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from .transport.loops import generation, keep_forever
 
-T = TypeVar("T")
+Start = Callable[[asyncio.AbstractEventLoop], "asyncio.Future[Any]"]
 
 
-def block_on(coroutine: Coroutine[Any, Any, T], *, beside: bool = False, hidden: bool = True) -> T:
-    """Run a coroutine to its end and return its value.
+def block_on(start: Start, *, beside: bool = False, hidden: bool = True) -> Any:
+    """Start something on a loop of this thread's own that nobody else sees, and wait for its end.
 
     Args:
-        coroutine: what to run, on a loop of this thread's own that nobody else sees.
+        start: is called with the loop; gives a Future that stops the loop when it is done. Stopping it
+            there and then saves the turn in which a loop hears of a Future's end.
         beside (bool): a loop runs in this thread already: run in a helper thread, and wait.
-        hidden (bool): code that it calls is not to know of the loop that it runs on.
+        hidden (bool): code that runs meanwhile is not to know of the loop that it runs on.
 
     Returns:
-        What the coroutine returns; raises what it raises.
+        What the Future gives; raises what it raises.
     """
     private = _private()
     if private is None or private.generation != generation():
         if private is not None:
             keep_forever(private)
         private = _threads.private = _PrivateLoop()
-    return private.run_beside(coroutine, hidden) if beside else private.run(coroutine, hidden)
+    return private.run_beside(start, hidden) if beside else private.run(start, hidden)
 
 
-def hidden_loop_runs() -> bool:
-    """Whether this thread is in the midst of a blocking call, whose loop is nobody's business.
+def is_hidden(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop runs for the sake of a blocking call only, and is nobody else's business.
 
     Code of the caller's own that runs then (a merge, an iterator, a signal handler) is in a script
     like the call itself.
     """
-    private = _private()
-    return private is not None and private.hidden
+    return type(loop) is _EventLoop and loop.hidden
+
+
+class _EventLoop(asyncio.SelectorEventLoop):
+    hidden = False
 
 
 def _private() -> _PrivateLoop | None:
@@ -77,56 +81,49 @@ class _PrivateLoop:
 
     def __init__(self) -> None:
         self.generation = generation()
-        self.hidden = False
-        self._loop = asyncio.SelectorEventLoop(_LazySelector())
+        self._loop = _EventLoop(_LazySelector())
         self._helper: ThreadPoolExecutor | None = None
 
-    def run(self, coroutine: Coroutine[Any, Any, T], hidden: bool) -> T:
-        task = self._loop.create_task(self._stop_after(coroutine))
-        self.hidden = hidden
+    def run(self, start: Start, hidden: bool) -> Any:
+        future = start(self._loop)
+        self._loop.hidden = hidden
         try:
-            self._loop.run_forever()
-            return task.result()
-        except BaseException:
-            # Ctrl-C stops the loop between two steps of the task: let it end its exchange.
-            task.cancel()
-            while not task.done():
+            while not future.done():
                 self._loop.run_forever()
-            if not task.cancelled():
-                task.exception()  # it has been heard of
+            return future.result()
+        except BaseException:
+            # Ctrl-C stops the loop between two steps of a call: let it end its exchange.
+            future.cancel()
+            while not future.done():
+                self._loop.run_forever()
+            if not future.cancelled():
+                future.exception()  # it has been heard of
             # What has failed closes its connection with the loop's next turn.
             self._loop.run_until_complete(asyncio.sleep(0))
             raise
         finally:
-            self.hidden = False
+            self._loop.hidden = False
+            del future  # it holds what was raised, which holds this frame
 
-    async def _stop_after(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        # Stopping here saves the turn that run_until_complete takes to hear of the end.
-        try:
-            return await coroutine
-        finally:
-            self._loop.stop()
-
-    def run_beside(self, coroutine: Coroutine[Any, Any, T], hidden: bool) -> T:
+    def run_beside(self, start: Start, hidden: bool) -> Any:
         """Run in a helper thread while this thread, whose own loop is running, waits."""
         if self._helper is None:
             self._helper = ThreadPoolExecutor(1, "corduroy-blocking")
         context = contextvars.copy_context()
-        started: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+        started: list[asyncio.Future[Any]] = []
 
-        async def work() -> T:
-            task = asyncio.ensure_future(coroutine)
-            started.append((asyncio.get_running_loop(), task))
-            return await task
+        def noted(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+            started.append(start(loop))
+            return started[0]
 
-        run = functools.partial(block_on, work(), hidden=hidden)
-        future = self._helper.submit(context.run, run)
+        outcome = self._helper.submit(
+            context.run, functools.partial(block_on, noted, hidden=hidden)
+        )
         try:
-            return future.result()
+            return outcome.result()
         except BaseException:
-            if not future.done() and started:
-                loop, task = started[0]
-                loop.call_soon_threadsafe(task.cancel)
+            if not outcome.done() and started:
+                started[0].get_loop().call_soon_threadsafe(started[0].cancel)
             raise
 
     def close(self) -> None:

@@ -7,15 +7,22 @@ from typing import Any
 
 from . import defaults
 from .asking import JSON, ask, ask_json, doc_path, revision_of
+from .calls import together
 from .documents import AttrDict, Document
 from .options import DOCUMENT, check_keys, encode_options
 from .querying import query_view
 from .server import Place
-from .styles import S, either, operation, together
+from .styles import S, either, operation
 from .transport.encoding import encode_json, query_string
 from .transport.messages import Request
 
 _FIRST = 50
+
+
+def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    """Whether `get` was called for several documents: with no id at all, or with a list of them."""
+    wanted = ids[0] if ids else named.get("id", ())
+    return wanted is not None and not isinstance(wanted, str | bytes)
 
 
 class Reading(Place[S]):
@@ -70,7 +77,7 @@ class Reading(Place[S]):
             options["keys"] = _ids(id)
         return [row.doc for row in await query_view(self._path, "_all_docs", options)]
 
-    get = either(_get_one, _get_many, lambda *ids, **named: _several(ids, named))
+    get = either(_get_one, _get_many, _several)
 
     @operation
     async def head(self, id: str) -> AttrDict:
@@ -141,12 +148,6 @@ class Reading(Place[S]):
         found = (await ask("POST", path, body=body, headers=JSON, safe=True)).json()
         leaves = [leaf for result in found["results"] for leaf in result["docs"]]
         return [_document(leaf["ok"]) if "ok" in leaf else None for leaf in leaves]
-
-
-def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
-    """Whether `get` was called for several documents: with no id at all, or with a list of them."""
-    wanted = ids[0] if ids else named.get("id", ())
-    return wanted is not None and not isinstance(wanted, str | bytes)
 
 
 def _ids(ids: Any) -> list[str]:

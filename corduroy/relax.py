@@ -11,7 +11,7 @@ from typing import Any
 from tornado.gen import convert_yielded
 from tornado.web import RequestHandler
 
-from .styles import drive, failures, start
+from .styles import failures, start
 
 
 def relax(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,10 +57,16 @@ def relax(function: Callable[..., Any]) -> Callable[..., Any]:
 async def _run(generator: Generator[Any, Any, Any]) -> Any:
     """Await what a generator yields until it returns."""
     try:
-        first = next(generator)
+        step = next(generator)
+        while True:
+            try:
+                value = await _awaitable(step)
+            except BaseException as error:
+                step = generator.throw(error)
+            else:
+                step = generator.send(value)
     except StopIteration as done:
         return done.value
-    return await drive(generator, first, _awaitable)
 
 
 def _awaitable(yielded: Any) -> Any:

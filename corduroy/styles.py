@@ -2,8 +2,8 @@
 
 An operation is written once, as a coroutine method that awaits `Request`s. `operation` makes of it a
 method that blocks, returns a Future, or calls back. Its code up to the first request runs at the call
-itself, in every style, so that bad arguments are told of there and then; all that follows runs in a
-Task on the right loop.
+itself, in every style, so that bad arguments are told of there and then; all that follows runs as a
+`Call` on the right loop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextvars
 import functools
 import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -26,10 +26,11 @@ from typing import (
     overload,
 )
 
+from .calls import Call, without_this_frame
 from .errors import HTTPError
-from .private import block_on, hidden_loop_runs
+from .private import block_on, is_hidden
 from .status import Status
-from .transport.messages import Answer
+from .transport.pending import in_task
 from .transport.session import Session
 
 Auto = Literal["auto"]
@@ -58,27 +59,6 @@ class Styled(Generic[S]):
 
     _session: Session
     _style: S
-
-
-class together:
-    """Several requests at once, awaited in an operation: gives their answers, in order.
-
-    Args:
-        requests (list of Request): the requests.
-    """
-
-    def __init__(self, requests: list[Any]) -> None:
-        self.requests = requests
-
-    def __await__(self) -> Any:
-        return (yield self)
-
-
-class Closing:
-    """Awaited in an operation: closes the session's connections."""
-
-    def __await__(self) -> Any:
-        return (yield self)
 
 
 class operation(Generic[P, T]):
@@ -125,20 +105,17 @@ class either(Generic[P, T, P2, T2]):
     Args:
         first, second: ``async def`` methods, as `operation` takes them. Type checkers try the first
             one first. The one that has a docstring tells of both, with its signature.
-        second_if: is called with the arguments, and returns True if they are the second one's.
+        second_if: is called with the positional arguments and the named ones, and returns True if
+            they are the second one's.
     """
 
     def __init__(
         self,
         first: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
         second: Callable[Concatenate[Any, P2], Coroutine[Any, Any, T2]],
-        second_if: Callable[..., bool],
+        second_if: Callable[[tuple[Any, ...], dict[str, Any]], bool],
     ) -> None:
-        def chosen(self: Any, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
-            form: Callable[..., Any] = second if second_if(*args, **options) else first
-            return form(self, *args, **options)  # type: ignore[no-any-return]
-
-        self._method = _method(chosen, first if first.__doc__ else second)
+        self._method = _method(first if first.__doc__ else second, first, second, second_if)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._method.__name__ = name
@@ -158,14 +135,25 @@ class either(Generic[P, T, P2, T2]):
         return self._method.__get__(obj, owner)
 
 
-def _method(start: Callable[..., Coroutine[Any, Any, Any]], like: Callable[..., Any]) -> Any:
-    """The method that starts a coroutine in its object's style."""
+def _method(
+    like: Callable[..., Any],
+    first: Callable[..., Coroutine[Any, Any, Any]],
+    second: Callable[..., Coroutine[Any, Any, Any]] | None = None,
+    second_if: Callable[[tuple[Any, ...], dict[str, Any]], bool] = lambda args, options: False,
+) -> Any:
+    """The method that starts a coroutine in its object's style; `operation` and `either` say more."""
 
     @functools.wraps(like)
     def method(
         self: Styled[Any], /, *args: Any, callback: Callback | None = None, **options: Any
     ) -> Any:
-        return _dispatch(self, _Call(self, start(self, *args, **options)), callback)
+        form = second if second is not None and second_if(args, options) else first
+        coroutine = form(self, *args, **options)
+        try:
+            step, value = coroutine.send(None), None
+        except StopIteration as done:  # nothing had to be asked
+            step, value = None, done.value
+        return _dispatch(self, (self._session, coroutine, step, value), callback)
 
     method.__signature__ = _with_callback(like)  # type: ignore[attr-defined]
     return method
@@ -180,104 +168,38 @@ def _with_callback(function: Callable[..., Any]) -> inspect.Signature:
     return signature.replace(parameters=parameters)
 
 
-class _Call:
-    """One call of an operation: its coroutine, which has run up to its first step."""
-
-    __slots__ = ("_coroutine", "_step", "_value", "answer", "session")
-
-    def __init__(self, obj: Styled[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.session = obj._session
-        self.answer: Answer | None = None
-        self._coroutine = coroutine
-        self._step: Any = None
-        self._value: Any = None
-        try:
-            self._step = coroutine.send(None)
-        except StopIteration as done:  # nothing had to be asked
-            self._value = done.value
-
-    async def run(self) -> Any:
-        """Take the operation's steps, to its end; gives its value."""
-        if self._step is None:
-            return self._value
-        return await drive(self._coroutine, self._step, self._take)
-
-    def _take(self, step: Any) -> Awaitable[Any]:
-        if type(step) is together:
-            return _gather([self.session.send(request) for request in step.requests])
-        return self.session.close() if type(step) is Closing else self._send(step)
-
-    async def _send(self, request: Any) -> Answer:
-        self.answer = answer = await self.session.send(request)
-        return answer
-
-    def drop(self) -> None:
-        """Give up an operation that was never run."""
-        self._coroutine.close()
-
-    def status(self) -> Status:
-        """How the call went, if it went well."""
-        answer = self.answer
-        return Status(200) if answer is None else Status(answer.code, lambda: answer.headers)
-
-
-async def drive(generator: Any, step: Any, wait: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Take a generator, or a coroutine, from a step that it has yielded to its end.
-
-    Args:
-        generator: has ``send`` and ``throw``.
-        step: what it yielded last.
-        wait: gives for a step the awaitable whose outcome goes back in.
-
-    Returns:
-        What the generator returns; raises what it raises.
-    """
-    try:
-        while True:
-            try:
-                value = await wait(step)
-            except BaseException as error:
-                step = generator.throw(error)
-            else:
-                step = generator.send(value)
-    except StopIteration as done:
-        return done.value
-
-
-async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """Await all; the first failure ends the others."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(awaitable) for awaitable in awaitables]
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     """The event loop that runs in this thread, and that the caller knows of."""
     running = asyncio._get_running_loop()
-    return None if running is None or hidden_loop_runs() else running
+    return None if running is None or is_hidden(running) else running
 
 
-def _dispatch(obj: Styled[Any], call: _Call, callback: Callback | None) -> Any:
+Started = tuple[Session, Coroutine[Any, Any, Any], Any, Any]
+"""An operation that has run up to its first step: what `Call` takes."""
+
+
+def _dispatch(obj: Styled[Any], started: Started, callback: Callback | None) -> Any:
     running = _running_loop()
     if callback is not None:
-        if not callable(callback) or obj._style == "blocking":
-            call.drop()
-            raise TypeError(
-                f"callback must be callable, not {callback!r:.80}"
-                if not callable(callback)
-                else "callback: an object of style 'blocking' takes none; use with_style('auto')"
-            )
-        # A Task of asyncio's own is never eager: the callback comes after the call has returned.
-        task = asyncio.Task(_deliver(call, callback), loop=_loop(running))
-        if (concerned := failures.get()) is not None:
-            task.add_done_callback(functools.partial(_tell_of_cancelling, concerned))
-        return task
-    if obj._style == "future" or (running is not None and obj._style == "auto"):
-        return _loop(running).create_task(call.run())
-    return block_on(call.run(), beside=asyncio._get_running_loop() is not None)
+        _check_callback(obj, started, callback)
+        call: Call = _CallbackCall(callback, _loop(running), *started)
+    elif obj._style == "future" or (running is not None and obj._style == "auto"):
+        call = Call(_loop(running), *started)
+    else:
+        return block_on(
+            lambda loop: _begun(Call(loop, *started, over=loop.stop)),
+            beside=asyncio._get_running_loop() is not None,
+        )
+    if running is None:
+        call.get_loop().call_soon(call.begin)
+    else:
+        call.begin()
+    return call
+
+
+def _begun(call: Call) -> Call:
+    call.begin()
+    return call
 
 
 def _loop(running: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
@@ -315,7 +237,18 @@ def start(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if running is not None:
         return running.create_task(coroutine)
     # A generator's yields are Futures, so what runs it must see the loop.
-    return block_on(coroutine, beside=asyncio._get_running_loop() is not None, hidden=False)
+    return block_on(
+        lambda loop: loop.create_task(_then_stop(loop, coroutine)),
+        beside=asyncio._get_running_loop() is not None,
+        hidden=False,
+    )
+
+
+async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await coroutine
+    finally:
+        loop.stop()
 
 
 def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:
@@ -354,29 +287,86 @@ failures: contextvars.ContextVar[Callable[[BaseException], bool] | None] = conte
 """Who answers for it when a callback raises (`relax`); returns False if it is too late for that."""
 
 
+def _check_callback(obj: Styled[Any], started: Started, callback: Any) -> None:
+    """Refuse a callback that cannot be called, or not by an object that blocks."""
+    if callable(callback) and obj._style != "blocking":
+        return
+    started[1].close()
+    raise TypeError(
+        f"callback must be callable, not {callback!r:.80}"
+        if not callable(callback)
+        else "callback: an object of style 'blocking' takes none; use with_style('auto')"
+    )
+
+
+class _CallbackCall(Call):
+    """A call that hands its outcome to a callback, once; its value is what the callback gives."""
+
+    __slots__ = ("_callback",)
+
+    def __init__(self, callback: Callback, *started: Any) -> None:
+        super().__init__(*started)
+        self._callback = callback
+        if (concerned := failures.get()) is not None:
+            self.add_done_callback(functools.partial(_tell_of_cancelling, concerned))
+
+    def _ended(self, value: Any, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, Exception):
+            super()._ended(None, error)
+        else:  # in a turn of its own: not before the call has returned, nor amid the reading of answers
+            self.get_loop().call_soon(self._deliver, value, error, context=self._context)
+
+    def _deliver(self, value: Any, error: Exception | None) -> None:
+        if self._cancelling:
+            self._give_up()
+            return
+        try:
+            result = next(_apart(self._callback, self._said(value, error)))
+            if result is not None and inspect.isawaitable(result):
+                self._pending = in_task(self.get_loop(), _awaited(result), self._called_back)
+                return
+        except BaseException as raised:
+            self._called_back(None, without_this_frame(raised))
+            if not isinstance(raised, Exception | asyncio.CancelledError):
+                raise
+        else:
+            super()._ended(result, None)
+
+    def _said(self, value: Any, error: Exception | None) -> tuple[Any, Status]:
+        """What a callback is told: the data and the status."""
+        answer = self.answer
+        if error is None:
+            if answer is None:
+                return value, Status(200)
+            return value, Status(answer.code, lambda: answer.headers)
+        if isinstance(error, HTTPError):
+            return error.response, error.status
+        return None, Status(599 if answer is None else answer.code, exception=error)
+
+    def _called_back(self, value: Any, error: BaseException | None) -> None:
+        """The callback, and what it returned, is done."""
+        self._pending = None
+        if isinstance(error, asyncio.CancelledError):
+            self._give_up()
+            return
+        concerned = failures.get()  # of the context that the call was made in
+        if isinstance(error, Exception) and concerned is not None and concerned(error):
+            error = None
+        super()._ended(value, error)
+
+
+def _apart(function: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[Any]:
+    """Call a function from a frame that does not lead back to the caller's, as a generator's does
+    not: an exception remembers where it came through, and that must not be what holds it."""
+    yield function(*args)
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
 def _tell_of_cancelling(
-    concerned: Callable[[BaseException], bool], done: asyncio.Task[Any]
+    concerned: Callable[[BaseException], bool], done: asyncio.Future[Any]
 ) -> None:
     if done.cancelled():
         concerned(RuntimeError("a database call was cancelled: its callback will not come"))
-
-
-async def _deliver(call: _Call, callback: Callback) -> Any:
-    """Run a call and hand its outcome to a callback, once; gives what the callback gives."""
-    try:
-        data = await call.run()
-    except Exception as error:
-        data = error.response if isinstance(error, HTTPError) else None
-        code = 599 if call.answer is None else call.answer.code
-        status = error.status if isinstance(error, HTTPError) else Status(code, exception=error)
-    else:
-        status = call.status()
-    try:
-        result = callback(data, status)
-        if result is None or not inspect.isawaitable(result):
-            return result
-        return await result
-    except Exception as error:
-        concerned = failures.get()
-        if concerned is None or not concerned(error):
-            raise

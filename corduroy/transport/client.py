@@ -217,15 +217,14 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
             producer = _at_hand(body)
         else:
             head += body
-        connect, total = request.connect_timeout or 0.0, request.request_timeout or 0.0
-        connect_by, done_by = self.pool.deadlines(connect, total)
         out = Outgoing(
             self._origin(request, url),
             head,
+            self.pool.loop.time(),
+            request.connect_timeout or 0.0,
+            request.request_timeout or 0.0,
             safe=request.method in SAFE and request.body_producer is None,
             bodiless=request.method == "HEAD",
-            connect_by=connect_by,
-            done_by=done_by,
             producer=cast(Producer | None, producer),
             length=None if "Transfer-Encoding" in headers else _length(headers),
             go_ahead=request.expect_100_continue,

@@ -22,6 +22,10 @@ _HELD = 64 * 1024
 # What an answer may bring before its body.
 _HEAD = 64 * 1024
 
+# How much a connection with a buffer of its own reads at a time. A fresh one for each reading, as
+# asyncio makes it, costs several system calls.
+_BUFFER = 64 * 1024
+
 Producer = Callable[[Callable[[bytes], "asyncio.Future[None]"]], Awaitable[None]]
 
 
@@ -45,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._drain: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0  # the loop's time, while there is a timer
         self._deadline = 0.0
         self._reset()
 
@@ -64,10 +69,18 @@ class Connection(asyncio.Protocol):
         self._held_size = 0
         self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
         self._owing = False  # a part of the request's body has still to be sent
+        self._over: Callable[[], None] | None = None  # to be told of the end, where nobody waits
 
     # -- what the pool calls ------------------------------------------------------------------
 
-    def start(self, head: bytes, whole: bool, bodiless: bool, deadline: float) -> None:
+    def start(
+        self,
+        head: bytes,
+        whole: bool,
+        bodiless: bool,
+        deadline: float,
+        over: Callable[[], None] | None = None,
+    ) -> None:
         """Send a request's head (and its body, if that is joined to it); begin to wait.
 
         Args:
@@ -75,9 +88,12 @@ class Connection(asyncio.Protocol):
             whole (bool): gather the body; otherwise it is read piece by piece.
             bodiless (bool): the answer has no body, whatever its headers say (HEAD).
             deadline (float): the loop's time until which the exchange must be done; 0: none.
+            over: is called when the exchange is over and `result` knows how it went; for those who do
+                not wait in a coroutine.
         """
         self._reset()
         self._done = False
+        self._over = over
         self._whole = whole
         self._bodiless = bodiless
         self.set_deadline(deadline)
@@ -94,6 +110,10 @@ class Connection(asyncio.Protocol):
         """
         while not self._done:
             await self._wait()
+        return self.result()
+
+    def result(self) -> Reply:
+        """What came of an exchange that is over; raises as `whole` does."""
         if self._broken is not None:
             raise self._broken
         return cast(Reply, self._reply)
@@ -187,10 +207,10 @@ class Connection(asyncio.Protocol):
         for the deadline of the day when it rings.
         """
         self._deadline = deadline
-        if deadline and (self._timer is None or self._timer.when() > deadline):
-            if self._timer is not None:
-                self._timer.cancel()
+        if deadline and (self._timer is None or self._rings_at > deadline):
+            self._silence()
             self._timer = self.loop.call_at(deadline, self._ring)
+            self._rings_at = deadline
 
     def finish(self) -> bool:
         """End an exchange, done or not.
@@ -213,10 +233,9 @@ class Connection(asyncio.Protocol):
         self.usable = False
         if not self._done:  # else this end could pass for the end of the body
             self._break(ConnectionBroken("the connection was closed on this side"))
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._silence()
         self._transport.abort()
+        self._tell()
 
     def stirred(self) -> bool:
         """Whether something came while no exchange was under way: as a rule, the server's end.
@@ -231,13 +250,13 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._readable = _ear(transport.get_extra_info("socket").fileno())
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         if self._done:  # nobody asked for this
             self.abort()
             return
         self._answered = True
         if self._reply is None:
-            self._head = self._head + data if self._head else data
+            self._head = self._head + data if self._head else bytes(data)
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -248,6 +267,7 @@ class Connection(asyncio.Protocol):
         else:
             if self._reply is None and self._head_size > _HEAD:
                 self._refuse(f"the headers are larger than {_HEAD} bytes")
+        self._tell()
 
     def eof_received(self) -> bool:
         self.usable = False
@@ -257,9 +277,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.usable = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._silence()
         self._lost(self)
         self.resume_writing()
         if self._done:
@@ -268,6 +286,7 @@ class Connection(asyncio.Protocol):
             self._end()
         else:
             self._break(ConnectionBroken(str(exc or "the server closed the connection")))
+        self._tell()
 
     def pause_writing(self) -> None:
         self._drain = self.loop.create_future()
@@ -314,7 +333,9 @@ class Connection(asyncio.Protocol):
         elif not self._whole:
             self._hold(piece)
         else:
-            reply = cast(Reply, self._reply)
+            reply = self._reply
+            if reply is None:
+                return  # of a 1xx answer, which has none
             if not reply.body:
                 reply.body = piece
             elif type(reply.body) is bytearray:
@@ -353,6 +374,13 @@ class Connection(asyncio.Protocol):
         _resolve(self._drain)
         _resolve(self._waiter)
 
+    def _tell(self) -> None:
+        """Tell whoever wants to know that the exchange is over, once it is; never from within the
+        parser, since the next exchange may begin there and then."""
+        if self._done and self._over is not None:
+            over, self._over = self._over, None
+            over()
+
     def _refuse(self, message: str) -> None:
         if not self._done:
             self._break(MalformedAnswer(message))
@@ -366,6 +394,11 @@ class Connection(asyncio.Protocol):
         headers = reply.raw_headers
         codings = [value for name, value in headers if name.lower() == b"transfer-encoding"]
         return not (codings and codings[-1].lower().rstrip().endswith(b"chunked"))
+
+    def _silence(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _ring(self) -> None:
         self._timer = None
@@ -381,6 +414,23 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
+
+
+class PlainConnection(Connection, asyncio.BufferedProtocol):
+    """A connection without TLS, which reads into a buffer of its own.
+
+    Not for TLS: asyncio drops what does not fit into the buffer when the server hangs up.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[Connection], None]) -> None:
+        super().__init__(loop, lost)
+        self._buffer = memoryview(bytearray(_BUFFER))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._buffer[:nbytes])
 
 
 def _resolve(future: asyncio.Future[None] | None) -> None:

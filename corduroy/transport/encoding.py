@@ -272,17 +272,16 @@ def check_target(target: str) -> None:
         raise ValueError(f"path: {target!r:.120} holds characters that no path may hold unquoted")
 
 
-def render_headers(headers: Mapping[str, str]) -> bytes:
+def render_headers(headers: Mapping[str, str]) -> str:
     """Headers as they go over the wire, a line each.
 
     Args:
         headers (dict of str to str): names and values, checked already.
 
     Returns:
-        bytes: the lines.
+        str: the lines; they fit into Latin-1.
     """
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    return "".join(lines).encode("latin-1")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 def check_url(url: str) -> SplitResult:

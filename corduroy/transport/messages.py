@@ -29,6 +29,7 @@ class Request:
             returns is awaited before the next piece is read, if it is awaitable.
 
     Attributes:
+        in_one_piece (bool): whether its body, and that of the answer, are sent and taken as a whole.
         raised (list of Exception): what the producer or the sink raised: an `OSError` of theirs is
             none of the exchange's.
     """
@@ -37,6 +38,7 @@ class Request:
         "accept",
         "body",
         "headers",
+        "in_one_piece",
         "method",
         "raised",
         "safe",
@@ -60,6 +62,7 @@ class Request:
         self.method = method
         self.target = target
         self.raised: list[Exception] = []
+        self.in_one_piece = sink is None and not callable(body)
         self.body = _watched(body, self.raised) if callable(body) else body
         self.headers = headers
         self.safe = method in SAFE if safe is None else safe

@@ -13,7 +13,7 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
@@ -22,13 +22,15 @@ from .. import defaults
 from ..errors import error_from_answer, error_from_failure
 from .auth import Auth, BasicAuth
 from .client import KeepAliveHTTPClient
+from .connection import Connection
 from .encoding import check_header, check_url, decode_json, render_headers
 from .foreign import fetch
 from .gzip import gunzip, plain_reader
 from .loops import close_now, close_with_loop, generation, keep_forever
 from .messages import Answer, Request
+from .pending import Done, Pending, in_task
 from .pool import Origin, Outgoing, Pool
-from .reply import Reply
+from .reply import ConnectionBroken, Reply
 from .tls import trust
 
 log = logging.getLogger("corduroy")
@@ -87,6 +89,28 @@ class Session:
         self._clients: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
         self._generation = generation()
 
+    def begin(self, loop: asyncio.AbstractEventLoop, request: Request, done: Done) -> Pending:
+        """Send a request, and be told of its answer instead of waiting for it.
+
+        Where a connection is at hand no Task is needed, which is half of what a small request costs.
+
+        Args:
+            loop: the running loop, or the one that will run.
+            request (Request): the request.
+            done: gets what `send` gives, or raises.
+
+        Returns:
+            Pending: the request under way.
+        """
+        if self._generation != generation():
+            self._forget_inherited()
+        client = self._clients.get(loop)
+        if isinstance(client, KeepAliveHTTPClient) and request.in_one_piece:
+            exchange = _Exchange(self, client.pool, request, done)
+            if exchange.began:
+                return exchange
+        return in_task(loop, self.send(request), done)
+
     async def send(self, request: Request) -> Answer:
         """Send a request and wait for its answer.
 
@@ -114,12 +138,18 @@ class Session:
                     trust=self._trust,
                 )
         except (OSError, HTTPClientError) as error:
-            if any(error is own for own in request.raised):
-                raise
-            log.debug("%s %s failed: %s", request.method, request.target, error)
-            raise error_from_failure(
-                error, method=request.method, url=self.url + request.target
-            ) from error
+            raise self._failure(request, error) from error
+        return self._answer(request, reply)
+
+    def _failure(self, request: Request, error: Exception) -> Exception:
+        """What an exchange that failed is raised as."""
+        if any(error is own for own in request.raised):
+            return error
+        log.debug("%s %s failed: %s", request.method, request.target, error)
+        return error_from_failure(error, method=request.method, url=self.url + request.target)
+
+    def _answer(self, request: Request, reply: Reply) -> Answer:
+        """The answer to a request; raises what says that it is a refusal."""
         log.debug("%s %s %d", request.method, request.target, reply.code)
         if reply.code < 300 or reply.code in request.accept:
             return Answer(request, reply, self.url)
@@ -137,7 +167,8 @@ class Session:
 
         Using the session again opens new ones.
         """
-        self._check_generation()
+        if self._generation != generation():
+            self._forget_inherited()
         clients, self._clients = self._clients, {}
         for loop, client in clients.items():
             if client is self.http_client or loop.is_closed():
@@ -158,7 +189,8 @@ class Session:
 
     def _client(self) -> AsyncHTTPClient:
         loop = asyncio.get_running_loop()
-        self._check_generation()
+        if self._generation != generation():
+            self._forget_inherited()
         client = self._clients.get(loop)
         return self._new_client(loop) if client is None else client
 
@@ -181,21 +213,18 @@ class Session:
         self._clients[loop] = client
         return client
 
-    def _check_generation(self) -> None:
-        if self._generation != generation():
-            keep_forever(self._clients)
-            self._clients = {}
-            self._generation = generation()
+    def _forget_inherited(self) -> None:
+        """Leave the clients alone that a forked child has from its parent."""
+        keep_forever(self._clients)
+        self._clients = {}
+        self._generation = generation()
 
     # -- through the pool ---------------------------------------------------------------------
 
     async def _exchange(self, pool: Pool, request: Request) -> Reply:
         out = self._outgoing(pool, request)
         if request.sink is None:
-            reply = await pool.request(out)
-            if reply.gzipped and reply.body:
-                reply.body = gunzip(reply.body, None)
-            return reply
+            return _plain(await pool.request(out))
         connection, reply = await pool.open(out)
         try:
             read = plain_reader(connection.read, reply.gzipped, None)
@@ -209,37 +238,108 @@ class Session:
         return reply
 
     def _outgoing(self, pool: Pool, request: Request) -> Outgoing:
-        body, producer = b"", None
+        lines, body, producer, length = self._head, b"", None, None
+        if request.headers:
+            lines = render_headers({**self._headers, **request.headers})
         if callable(request.body):
             producer = request.body
-        elif request.body is not None:
-            body = request.body
-        head = f"{request.method} {self.prefix}{request.target} HTTP/1.1\r\n".encode("ascii")
-        if request.headers:
-            head += render_headers({**self._headers, **request.headers})
-        else:
-            head += self._head
-        announced = (request.headers or {}).get("Content-Length")
-        if producer is not None and announced is None:
-            head += b"Transfer-Encoding: chunked\r\n"
-        elif producer is None and (body or request.method in ("POST", "PUT")):
-            head += b"Content-Length: %d\r\n" % len(body)
-        connect_by, done_by = pool.deadlines(defaults.connect_timeout, self._timeout(request))
+            announced = (request.headers or {}).get("Content-Length")
+            if announced is None:
+                lines += "Transfer-Encoding: chunked\r\n"
+            else:
+                length = int(announced)
+        elif request.body is not None or request.method in ("POST", "PUT"):
+            body = request.body or b""
+            lines += f"Content-Length: {len(body)}\r\n"
+        head = f"{request.method} {self.prefix}{request.target} HTTP/1.1\r\n{lines}\r\n"
         return Outgoing(
             self._origin,
-            b"%b\r\n%b" % (head, body),
-            safe=request.safe and producer is None,
-            bodiless=request.method == "HEAD",
-            connect_by=connect_by,
-            done_by=done_by,
-            producer=producer,
-            length=None if announced is None else int(announced),
+            head.encode("latin-1") + body,
+            pool.loop.time(),
+            defaults.connect_timeout,
+            self._timeout(request),
+            request.safe and producer is None,
+            request.method == "HEAD",
+            producer,
+            length,
         )
 
     def _timeout(self, request: Request) -> float:
         if request.timeout is not None:
             return request.timeout
         return defaults.request_timeout if self.timeout is None else self.timeout
+
+
+class _Exchange:
+    """A request on a connection that was at hand: nobody waits for it, it tells when it is over."""
+
+    __slots__ = (
+        "_again",
+        "_cancelled",
+        "_connection",
+        "_done",
+        "_out",
+        "_pool",
+        "_request",
+        "_session",
+    )
+
+    def __init__(self, session: Session, pool: Pool, request: Request, done: Done) -> None:
+        self._session = session
+        self._pool = pool
+        self._request = request
+        self._done = done
+        self._out = session._outgoing(pool, request)
+        self._connection = pool.begin(self._out, self._over)
+        self._again: Pending | None = None  # the request, sent anew
+        self._cancelled = False
+
+    @property
+    def began(self) -> bool:
+        """Whether there was a connection at hand."""
+        return self._connection is not None
+
+    def cancel(self) -> bool:
+        """Give it up; the connection is closed at once."""
+        if self._again is not None:
+            return self._again.cancel()
+        self._cancelled = True
+        cast(Connection, self._connection).abort()  # which is over with it
+        return True
+
+    def _over(self) -> None:
+        connection = cast(Connection, self._connection)
+        answer = failure = None
+        try:
+            answer = self._session._answer(self._request, _plain(connection.result()))
+        except BaseException as error:
+            failure = error
+        self._pool.release(connection)
+        if failure is None:
+            self._done(answer, None)
+        else:
+            self._failed(failure)
+
+    def _failed(self, error: BaseException) -> None:
+        session, request = self._session, self._request
+        # Our frames say nothing to the caller, and lead back to what is going to hold the error.
+        failure = error.with_traceback(None)
+        if self._cancelled:
+            failure = asyncio.CancelledError()
+        elif isinstance(error, ConnectionBroken) and self._pool.may_repeat(self._out, error):
+            self._again = in_task(self._pool.loop, session.send(request), self._done)
+            return
+        elif isinstance(error, OSError):
+            failure = session._failure(request, error)
+            failure.__cause__ = error
+        self._done(None, failure)
+
+
+def _plain(reply: Reply) -> Reply:
+    """An answer with its body decompressed."""
+    if reply.gzipped and reply.body:
+        reply.body = gunzip(reply.body, None)
+    return reply
 
 
 def _decoded(body: bytes | bytearray) -> Any:

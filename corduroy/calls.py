@@ -1,0 +1,177 @@
+"""A call under way: the Future that takes an operation from step to step.
+
+It does what a Task would do, and is one in all that its caller sees. But an operation awaits nothing
+but steps; so it goes on in the very moment in which an answer has come, without the loop's turns
+and the stack of coroutines that a Task needs, which cost more than the rest of a small call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .transport.messages import Answer, Request
+from .transport.pending import Pending, in_task
+from .transport.session import Session
+
+
+class together:
+    """Several requests at once, awaited in an operation: gives their answers, in order.
+
+    Args:
+        requests (list of Request): the requests.
+    """
+
+    def __init__(self, requests: list[Any]) -> None:
+        self.requests = requests
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
+class Closing:
+    """Awaited in an operation: closes the session's connections."""
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
+class Call(asyncio.Future[Any]):
+    """An operation under way, and in the end its value.
+
+    Cancelling it raises a `CancelledError` at the step that it waits for, whose connection is freed.
+
+    Args:
+        loop: where it runs.
+        session (Session): where its requests go.
+        coroutine: the operation; it awaits nothing but steps, and has run up to the first of them.
+        step: the first step; None if it has ended without any.
+        value: what it gave in that case.
+        over: is called when it is done, before those who wait for it are.
+    """
+
+    __slots__ = (
+        "_cancelling", "_context", "_coroutine", "_over", "_pending", "_session", "_step", "_value",
+        "answer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: Session,
+        coroutine: Coroutine[Any, Any, Any],
+        step: Any,
+        value: Any,
+        over: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(loop=loop)
+        self.answer: Answer | None = None  # the last one
+        self._session = session
+        self._coroutine = coroutine
+        self._step = step
+        self._value = value
+        self._over = over
+        self._context = contextvars.copy_context()
+        self._pending: Pending | None = None  # what it waits for
+        self._cancelling = False
+
+    def begin(self) -> None:
+        """Take the first step; the loop runs, or is about to."""
+        step, self._step = self._step, None
+        if self._cancelling:
+            self._coroutine.close()
+            self._give_up()
+        elif step is None:
+            self._ended(self._value, None)
+        else:
+            self._take(step)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it; see `asyncio.Task.cancel`."""
+        if self.done():
+            return False
+        if self._pending is None or not self._pending.cancel():
+            self._cancelling = True  # with its next step
+        return True
+
+    def _take(self, step: Any) -> None:
+        session, loop = self._session, self.get_loop()
+        try:
+            if type(step) is Request:
+                self._pending = session.begin(loop, step, self._resume)
+            elif type(step) is together:
+                answers = _gather([session.send(request) for request in step.requests])
+                self._pending = in_task(loop, answers, self._resume)
+            else:
+                self._pending = in_task(loop, session.close(), self._resume)
+        except Exception as error:  # told in the loop's next turn: the caller has not got us yet
+            loop.call_soon(self._resume, None, error)
+
+    def _resume(self, value: Any, error: BaseException | None) -> None:
+        self._pending = None
+        if type(value) is Answer:
+            self.answer = value
+        self._context.run(self._advance, value, error)
+
+    def _advance(self, value: Any, error: BaseException | None) -> None:
+        if self._cancelling:
+            self._cancelling, error = False, asyncio.CancelledError()
+        coroutine, ended, failure = self._coroutine, False, None
+        try:
+            step = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration as done:
+            ended, value = True, done.value
+        except BaseException as raised:
+            failure = without_this_frame(raised)
+        if failure is not None:
+            self._failed(failure)
+        elif not ended:
+            self._take(step)
+        elif self._cancelling:
+            self._give_up()
+        else:
+            self._ended(value, None)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self._give_up()
+            return
+        self._ended(None, error)
+        if not isinstance(error, Exception):  # Ctrl-C is not for the Future alone
+            raise error
+
+    def _ended(self, value: Any, error: BaseException | None) -> None:
+        """The operation has given its value, or has failed."""
+        if error is None:
+            self.set_result(value)
+        else:
+            self.set_exception(error)
+        if self._over is not None:
+            self._over()
+
+    def _give_up(self) -> None:
+        super().cancel()
+        if self._over is not None:
+            self._over()
+
+
+def without_this_frame(error: BaseException) -> BaseException:
+    """An exception that does not remember the frame that has caught it.
+
+    In that frame is the Future that is to hold the exception: a circle, which would put off the news
+    that nobody has asked for it until the collector comes.
+    """
+    traceback = error.__traceback__
+    return error.with_traceback(traceback and traceback.tb_next)
+
+
+async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Await all; the first failure ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(awaitable) for awaitable in awaitables]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
