@@ -2,9 +2,9 @@
 
 A canned server in its own process (`servers`) answers with bytes as CouchDB 3.5 sends them
 (`canned`), so that the figures are the client's. The contestants take turns: in every round each
-of them runs once, in a fresh process (`worker`), so that memory and CPU are its own. A figure is
-the median of the rounds, and a ratio the median of the rounds' ratios. Machines are noisy: read
-the ratios.
+of them runs once, or a few times where an operation takes microseconds, always in a fresh process
+(`worker`), so that memory and CPU are its own. A figure is the median of the rounds, and a ratio
+the median of the rounds' ratios. Machines are noisy: read the ratios.
 
 On Linux the server keeps to one CPU and the clients to the others; where the two only ever wait
 for each other they share that one (`model.Group` says why).

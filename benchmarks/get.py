@@ -218,6 +218,7 @@ AT_ONCE = Group(
     ],
     floor="floor32",
     peer="aiocouch32",
+    turns=3,
 )
 
 

@@ -30,6 +30,10 @@ class Group:
 
     Where client and server only ever wait for each other, `in_turns`, they share a CPU: to wake
     another one takes a virtual machine longer than the request, and differently each time.
+
+    Where a process happens to have its memory makes it a tenth faster or slower. Where an operation
+    takes microseconds, a contestant has several `turns` in a round, each in a process of its own, and
+    the mean of their figures counts.
     """
 
     title: str
@@ -37,6 +41,7 @@ class Group:
     floor: str
     peer: str
     in_turns: bool = False
+    turns: int = 1
 
 
 @dataclass(frozen=True)

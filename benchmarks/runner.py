@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from .model import Benchmark, Figures, Results
 from .servers import ROOT, CannedServer
@@ -51,25 +52,31 @@ def run(benchmarks: Iterable[Benchmark], rounds: int, server: CannedServer) -> O
 def run_round(
     benchmark: Benchmark, server: CannedServer, outcome: Outcome, backwards: bool
 ) -> Results:
-    """Everybody once; who has failed is out.
+    """Everybody's turns; who has failed is out.
 
     Every other round goes backwards: what a contestant finds depends on who was before it.
     """
-    results: dict[str, Figures] = {}
+    taken: dict[str, list[Figures]] = {}
     for group in benchmark.groups:
         cpus = server.cpus(group.in_turns)
-        names = [contestant.name for contestant in group.contestants]
+        names = [contestant.name for contestant in group.contestants] * group.turns
         for name in reversed(names) if backwards else names:
             if outcome.failed(benchmark, name):
                 continue
             try:
-                figures = results[name] = run_once(benchmark.name, name, server.url, cpus)
+                figures = run_once(benchmark.name, name, server.url, cpus)
             except ContestantFailed as failure:
                 outcome.failures[benchmark.name, name] = str(failure)
                 print(f"  {name}: failed", file=sys.stderr)
             else:
+                taken.setdefault(name, []).append(figures)
                 print(f"  {name}: {figures['rate']:,.1f}/s", file=sys.stderr)
-    return results
+    return {name: means(turns) for name, turns in taken.items()}
+
+
+def means(turns: list[Figures]) -> Figures:
+    """The mean of each figure."""
+    return {figure: fmean(turn[figure] for turn in turns) for figure in turns[0]}
 
 
 class ContestantFailed(Exception):

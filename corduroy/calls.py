@@ -53,8 +53,8 @@ class Call(asyncio.Future[Any]):
     """
 
     __slots__ = (
-        "_cancelling", "_context", "_coroutine", "_over", "_pending", "_session", "_step", "_value",
-        "answer",
+        "_cancelling", "_context", "_coroutine", "_over", "_session", "_step", "_value",
+        "answer", "pending",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +74,7 @@ class Call(asyncio.Future[Any]):
         self._value = value
         self._over = over
         self._context = contextvars.copy_context()
-        self._pending: Pending | None = None  # what it waits for
+        self.pending: Pending | None = None  # what it waits for
         self._cancelling = False
 
     def begin(self) -> None:
@@ -92,7 +92,7 @@ class Call(asyncio.Future[Any]):
         """Cancel it; see `asyncio.Task.cancel`."""
         if self.done():
             return False
-        if self._pending is None or not self._pending.cancel():
+        if self.pending is None or not self.pending.cancel():
             self._cancelling = True  # with its next step
         return True
 
@@ -100,17 +100,18 @@ class Call(asyncio.Future[Any]):
         session, loop = self._session, self.get_loop()
         try:
             if type(step) is Request:
-                self._pending = session.begin(loop, step, self._resume)
+                session.begin(loop, step, self)
             elif type(step) is together:
                 answers = _gather([session.send(request) for request in step.requests])
-                self._pending = in_task(loop, answers, self._resume)
+                in_task(loop, answers, self)
             else:
-                self._pending = in_task(loop, session.close(), self._resume)
+                in_task(loop, session.close(), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet
-            loop.call_soon(self._resume, None, error)
+            loop.call_soon(self.resume, None, error)
 
-    def _resume(self, value: Any, error: BaseException | None) -> None:
-        self._pending = None
+    def resume(self, value: Any, error: BaseException | None) -> None:
+        """Go on with what the step has given, or raised."""
+        self.pending = None
         if type(value) is Answer:
             self.answer = value
         self._context.run(self._advance, value, error)

@@ -41,16 +41,14 @@ def block_on(start: Start, *, beside: bool = False, hidden: bool = True) -> Any:
     return private.run_beside(start, hidden) if beside else private.run(start, hidden)
 
 
-def is_hidden(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a loop runs for the sake of a blocking call only, and is nobody else's business.
+class PrivateEventLoop(asyncio.SelectorEventLoop):
+    """A loop that runs for the sake of blocking calls.
 
-    Code of the caller's own that runs then (a merge, an iterator, a signal handler) is in a script
-    like the call itself.
+    Attributes:
+        hidden (bool): whether it is nobody else's business: code of the caller's own that runs on it
+            (a merge, an iterator, a signal handler) is in a script like the call itself.
     """
-    return type(loop) is _EventLoop and loop.hidden
 
-
-class _EventLoop(asyncio.SelectorEventLoop):
     hidden = False
 
 
@@ -81,7 +79,7 @@ class _PrivateLoop:
 
     def __init__(self) -> None:
         self.generation = generation()
-        self._loop = _EventLoop(_LazySelector())
+        self._loop = PrivateEventLoop(_LazySelector())
         self._helper: ThreadPoolExecutor | None = None
 
     def run(self, start: Start, hidden: bool) -> Any:

@@ -17,12 +17,13 @@ from .transport.encoding import encode_json, query_string
 from .transport.messages import Request
 
 _FIRST = 50
+_TEXT = (str, bytes)  # a tuple: `str | bytes` would be made anew each time
 
 
 def _several(ids: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
     """Whether `get` was called for several documents: with no id at all, or with a list of them."""
     wanted = ids[0] if ids else named.get("id", ())
-    return wanted is not None and not isinstance(wanted, str | bytes)
+    return wanted is not None and not isinstance(wanted, _TEXT)
 
 
 class Reading(Place[S]):

@@ -28,9 +28,8 @@ from typing import (
 
 from .calls import Call, without_this_frame
 from .errors import HTTPError
-from .private import block_on, is_hidden
+from .private import PrivateEventLoop, block_on
 from .status import Status
-from .transport.pending import in_task
 from .transport.session import Session
 
 Auto = Literal["auto"]
@@ -171,7 +170,7 @@ def _with_callback(function: Callable[..., Any]) -> inspect.Signature:
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     """The event loop that runs in this thread, and that the caller knows of."""
     running = asyncio._get_running_loop()
-    return None if running is None or is_hidden(running) else running
+    return None if type(running) is PrivateEventLoop and running.hidden else running
 
 
 Started = tuple[Session, Coroutine[Any, Any, Any], Any, Any]
@@ -323,14 +322,35 @@ class _CallbackCall(Call):
         try:
             result = next(_apart(self._callback, self._said(value, error)))
             if result is not None and inspect.isawaitable(result):
-                self._pending = in_task(self.get_loop(), _awaited(result), self._called_back)
+                self.pending = task = self.get_loop().create_task(_awaited(result))
+                task.add_done_callback(self._called_back)
                 return
         except BaseException as raised:
-            self._called_back(None, without_this_frame(raised))
+            self._callback_failed(without_this_frame(raised))
             if not isinstance(raised, Exception | asyncio.CancelledError):
                 raise
         else:
             super()._ended(result, None)
+
+    def _called_back(self, task: asyncio.Task[Any]) -> None:
+        """What the callback has returned is done."""
+        self.pending = None
+        if task.cancelled():
+            self._give_up()
+        elif (error := task.exception()) is not None:
+            self._callback_failed(error)
+        else:
+            super()._ended(task.result(), None)
+
+    def _callback_failed(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self._give_up()
+            return
+        concerned = failures.get()  # of the context that the call was made in
+        if isinstance(error, Exception) and concerned is not None and concerned(error):
+            super()._ended(None, None)
+        else:
+            super()._ended(None, error)
 
     def _said(self, value: Any, error: Exception | None) -> tuple[Any, Status]:
         """What a callback is told: the data and the status."""
@@ -342,17 +362,6 @@ class _CallbackCall(Call):
         if isinstance(error, HTTPError):
             return error.response, error.status
         return None, Status(599 if answer is None else answer.code, exception=error)
-
-    def _called_back(self, value: Any, error: BaseException | None) -> None:
-        """The callback, and what it returned, is done."""
-        self._pending = None
-        if isinstance(error, asyncio.CancelledError):
-            self._give_up()
-            return
-        concerned = failures.get()  # of the context that the call was made in
-        if isinstance(error, Exception) and concerned is not None and concerned(error):
-            error = None
-        super()._ended(value, error)
 
 
 def _apart(function: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[Any]:

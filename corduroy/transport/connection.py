@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         """The state of one exchange."""
         self._reply: Reply | None = None  # known once the headers are
         self._done = True  # nothing more of the answer is to come
-        self._broken: Exception | None = None
+        self._broken: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._answered = False
         self._head = b""  # what has come of the status line and the headers
@@ -69,7 +69,9 @@ class Connection(asyncio.Protocol):
         self._held_size = 0
         self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
         self._owing = False  # a part of the request's body has still to be sent
-        self._over: Callable[[], None] | None = None  # to be told of the end, where nobody waits
+        self._over: Callable[[Connection], None] | None = (
+            None  # to be told of the end, where nobody waits
+        )
 
     # -- what the pool calls ------------------------------------------------------------------
 
@@ -79,7 +81,7 @@ class Connection(asyncio.Protocol):
         whole: bool,
         bodiless: bool,
         deadline: float,
-        over: Callable[[], None] | None = None,
+        over: Callable[[Connection], None] | None = None,
     ) -> None:
         """Send a request's head (and its body, if that is joined to it); begin to wait.
 
@@ -88,8 +90,8 @@ class Connection(asyncio.Protocol):
             whole (bool): gather the body; otherwise it is read piece by piece.
             bodiless (bool): the answer has no body, whatever its headers say (HEAD).
             deadline (float): the loop's time until which the exchange must be done; 0: none.
-            over: is called when the exchange is over and `result` knows how it went; for those who do
-                not wait in a coroutine.
+            over: is called with the connection when the exchange is over and `result` knows how it
+                went; for those who do not wait in a coroutine.
         """
         self._reset()
         self._done = False
@@ -123,7 +125,7 @@ class Connection(asyncio.Protocol):
         while self._reply is None and not self._done:
             await self._wait()
         if self._reply is None or (self._broken is not None and not self._held):
-            raise cast(Exception, self._broken)
+            raise cast(BaseException, self._broken)
         return self._reply
 
     async def read(self) -> bytes:
@@ -147,6 +149,11 @@ class Connection(asyncio.Protocol):
         if self._broken is not None:
             raise self._broken
         return b""
+
+    @property
+    def held(self) -> bool:
+        """Whether a piece of the body is at hand, or the end of it: `read` would not wait."""
+        return bool(self._held) or self._done
 
     async def produce(self, producer: Producer, *, length: int | None, go_ahead: bool) -> None:
         """Send a body that is made as it goes.
@@ -237,6 +244,14 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         self._tell()
 
+    def cancel(self) -> bool:
+        """Give up the exchange that is under way: it ends with a `CancelledError`."""
+        if self._done:
+            return False
+        self._break(asyncio.CancelledError())
+        self.abort()
+        return True
+
     def stirred(self) -> bool:
         """Whether something came while no exchange was under way: as a rule, the server's end.
 
@@ -314,7 +329,8 @@ class Connection(asyncio.Protocol):
         self._head = b""
         if not self._parser.should_keep_alive():
             self.usable = False
-        _resolve(self._go_ahead)
+        if self._go_ahead is not None:
+            _resolve(self._go_ahead)
         if self._bodiless:
             # The parser would wait for the body that the headers announce: take a fresh one.
             self._parser = httptools.HttpResponseParser(self)
@@ -360,10 +376,12 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self._done = True
         self._deadline = 0.0
-        _resolve(self._drain)  # whoever still sends need not
-        _resolve(self._waiter)
+        if self._drain is not None:  # whoever still sends need not
+            _resolve(self._drain)
+        if self._waiter is not None:
+            _resolve(self._waiter)
 
-    def _break(self, error: Exception) -> None:
+    def _break(self, error: BaseException) -> None:
         if isinstance(error, ConnectionBroken):
             error.answered = self._answered
             error.reused = self.served > 0
@@ -379,7 +397,7 @@ class Connection(asyncio.Protocol):
         parser, since the next exchange may begin there and then."""
         if self._done and self._over is not None:
             over, self._over = self._over, None
-            over()
+            over(self)
 
     def _refuse(self, message: str) -> None:
         if not self._done:

@@ -25,6 +25,8 @@ _PROMOTED = 16 * 1024 * 1024
 _promoted: list[int] = []
 
 _ATOMS = frozenset({str, int, bool, type(None)})
+_ARRAYS = (list, tuple)  # tuples: `list | tuple` would be made anew for each value
+_SCALARS = (str, int)
 
 _plain = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*").fullmatch
 _header_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
@@ -130,14 +132,14 @@ def _check(value: Any) -> None:
             stray = next(key for key in value if not isinstance(key, str))
             raise _Refused(TypeError, f"has the key {stray!r}: JSON keys are str") from None
         _check_items(dict.items(value))
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, _ARRAYS):
         _check_items(enumerate(value))
     elif isinstance(value, float):
         if value - value != 0.0:
             raise _Refused(ValueError, f"is {float(value)!r}, which JSON cannot say")
     elif isinstance(value, Mapping):
         _check(dict(value))
-    elif value is not None and not isinstance(value, str | int):
+    elif value is not None and not isinstance(value, _SCALARS):
         raise _Refused(TypeError, f"is a {type(value).__name__}, which JSON has no form for")
 
 
@@ -158,7 +160,7 @@ def _way_to_stray_text(value: Any) -> list[str | int] | None:
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Mapping):
         items = value.items()
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, _ARRAYS):
         items = enumerate(value)
     for step, item in items:
         if isinstance(step, str) and not _is_text(step):

@@ -61,8 +61,8 @@ class Request:
     ) -> None:
         self.method = method
         self.target = target
-        self.raised: list[Exception] = []
         self.in_one_piece = sink is None and not callable(body)
+        self.raised: list[Exception] = []
         self.body = _watched(body, self.raised) if callable(body) else body
         self.headers = headers
         self.safe = method in SAFE if safe is None else safe
@@ -95,17 +95,20 @@ class Answer:
 
     Attributes:
         code (int): the status.
-        body (bytes | bytearray): the body; empty where a sink took it.
     """
 
-    __slots__ = ("_reply", "_request", "_url", "body", "code")
+    __slots__ = ("_reply", "_request", "_url", "code")
 
     def __init__(self, request: Request, reply: Reply, url: str) -> None:
         self._request = request
         self._url = url  # the server's
         self._reply = reply
         self.code = reply.code
-        self.body = reply.body
+
+    @property
+    def body(self) -> bytes | bytearray:
+        """The body; empty where a sink took it, or `json` has let go of it."""
+        return self._reply.body
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -126,7 +129,7 @@ class Answer:
         Raises:
             ServerError: it is no JSON.
         """
-        body, self.body, self._reply.body = self.body, b"", b""
+        body, self._reply.body = self._reply.body, b""
         empty = not body
         try:
             return decode(body)

@@ -7,42 +7,48 @@ began them they look alike.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Protocol
-
-Done = Callable[[Any, BaseException | None], None]
-"""Called once, on the loop, with the value, or with None and what was raised."""
 
 
 class Pending(Protocol):
-    """Something under way, of whose end a `Done` is told."""
+    """Something under way."""
 
     def cancel(self) -> bool:
-        """Give it up: its `Done` gets a `CancelledError`, soon or at once."""
+        """Give it up: its `Waiting` gets a `CancelledError`, soon or at once."""
+
+
+class Waiting(Protocol):
+    """Who waits for what is under way.
+
+    Attributes:
+        pending (Pending | None): what that is.
+    """
+
+    pending: Pending | None
+
+    def resume(self, value: Any, error: BaseException | None) -> None:
+        """Go on with the value, or with what was raised; called once, on the loop."""
 
 
 def in_task(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], done: Done
-) -> Pending:
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], waiting: Waiting
+) -> None:
     """Run a coroutine in a Task.
 
     Args:
         loop: where it runs.
         coroutine: what runs.
-        done: is told of its end.
-
-    Returns:
-        Pending: the Task.
+        waiting (Waiting): is told of its end.
     """
 
     def tell(task: asyncio.Task[Any]) -> None:
         if task.cancelled():
-            done(None, asyncio.CancelledError())
+            waiting.resume(None, asyncio.CancelledError())
         elif (error := task.exception()) is not None:
-            done(None, error)
+            waiting.resume(None, error)
         else:
-            done(task.result(), None)
+            waiting.resume(task.result(), None)
 
-    task = loop.create_task(coroutine)
+    waiting.pending = task = loop.create_task(coroutine)
     task.add_done_callback(tell)
-    return task

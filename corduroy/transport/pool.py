@@ -154,7 +154,7 @@ class Pool:
                     await self._send_body(connection, out, out.producer)
                 return await connection.whole()
             except ConnectionBroken as error:
-                if not self.may_repeat(out, error):
+                if not self.may_repeat(out.origin, out.safe, error):
                     raise
             finally:
                 self.release(connection)
@@ -181,28 +181,37 @@ class Pool:
                 return connection, await connection.head()
             except ConnectionBroken as error:
                 self.release(connection)
-                if not self.may_repeat(out, error):
+                if not self.may_repeat(out.origin, out.safe, error):
                     raise
             except BaseException:
                 self.release(connection)
                 raise
 
-    def begin(self, out: Outgoing, over: Callable[[], None]) -> Connection | None:
+    def begin(
+        self,
+        origin: Origin,
+        head: bytes,
+        total: float,
+        safe: bool,
+        bodiless: bool,
+        over: Callable[[Connection], None],
+    ) -> Connection | None:
         """Send a request at once, if there is a slot for it and a connection at hand.
 
         Args:
-            out (Outgoing): the request; it has no producer.
-            over: is called when the exchange is over, and must `release` the connection.
+            origin, head, total, safe, bodiless: as of `Outgoing`.
+            over: is called with the connection when the exchange is over, and must `release` it.
 
         Returns:
             Connection | None: where it is under way; None if it would have to wait.
         """
         if self._closed or self._active >= self.max_clients or self._waiting:
             return None
-        connection = self._idle_connection(out)
+        now = self.loop.time()
+        connection = self._idle_connection(origin, now, safe)
         if connection is not None:
             self._active += 1
-            connection.start(out.head, True, out.bodiless, out.done_by, over)
+            connection.start(head, True, bodiless, now + total if total else 0.0, over)
         return connection
 
     def release(self, connection: Connection) -> None:
@@ -214,7 +223,10 @@ class Pool:
                 self._sweeper = self.loop.call_later(self.idle_timeout, self._sweep)
         else:
             connection.abort()
-        self._free()
+        if self._waiting:
+            self._free()
+        else:
+            self._active -= 1
 
     def close(self) -> None:
         """Close every connection; exchanges under way break."""
@@ -229,7 +241,6 @@ class Pool:
             if not turn.done():
                 turn.set_exception(ConnectionBroken("the client was closed"))
 
-    @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._open)
@@ -244,7 +255,8 @@ class Pool:
         else:
             await self._queue(out)
         try:
-            return self._idle_connection(out) or await self._connect(out)
+            at_hand = self._idle_connection(out.origin, self.loop.time(), out.safe)
+            return at_hand or await self._connect(out)
         except BaseException:
             self._free()
             raise
@@ -272,14 +284,14 @@ class Pool:
 
     # -- connections --------------------------------------------------------------------------
 
-    def _idle_connection(self, out: Outgoing) -> Connection | None:
-        idle = self._idle.get(out.origin)
+    def _idle_connection(self, origin: Origin, now: float, safe: bool) -> Connection | None:
+        idle = self._idle.get(origin)
         if not idle:
             return None
         # In a throng of safe requests, what was in use a moment ago is taken as it is: what has come
         # since could as well be still on its way, and asking is a tenth of what a request costs.
-        unasked = out.since - (_MOMENT if out.safe and self._active > 1 else 0.0)
-        eldest = out.since - self.idle_timeout
+        unasked = now - _MOMENT if safe and self._active > 1 else now
+        eldest = now - self.idle_timeout
         while idle:
             connection = idle.pop()
             # What cannot be sent twice must not meet a connection that the server has left, and
@@ -311,6 +323,9 @@ class Pool:
 
     async def _connect(self, out: Outgoing) -> Connection:
         self._make_room()
+        return await self._dial(out)
+
+    async def _dial(self, out: Outgoing) -> Connection:
         host, port, tls, family, source = out.origin
         options: dict[str, Any] = {}
         # An address is one: nothing to race for, nor to leave open when the race is called off.
@@ -343,19 +358,19 @@ class Pool:
         async with _until(out.done_by, "Timeout while sending the body"):
             await connection.produce(producer, length=out.length, go_ahead=out.go_ahead)
 
-    def may_repeat(self, out: Outgoing, error: ConnectionBroken) -> bool:
+    def may_repeat(self, origin: Origin, safe: bool, error: ConnectionBroken) -> bool:
         """Whether a request cannot have been processed, and may go out again on a fresh connection.
 
         Args:
-            out (Outgoing): the request.
+            origin, safe: as of `Outgoing`.
             error (ConnectionBroken): how it failed.
 
         Returns:
             bool: whether it may.
         """
-        if not out.safe or not error.reused or error.answered or self._closed:
+        if not safe or not error.reused or error.answered or self._closed:
             return False
         # The server has left one kept-alive connection: the others are no better.
-        for connection in self._idle.pop(out.origin, ()):
+        for connection in self._idle.pop(origin, ()):
             connection.abort()
         return True

@@ -87,8 +87,7 @@ class Reply:
     @property
     def gzipped(self) -> bool:
         """Whether the body is compressed."""
-        # Most answers: looked at in no time (`in` would take each of these for a number first).
-        if self._head.find(b"zip") < 0 and self._head.find(b"ZIP") < 0:
+        if self._head.lower().find(b"gzip") < 0:  # `in` would first try to take it for a number
             return False
         coding = self.header(b"content-encoding")
         return coding is not None and coding.lower() == b"gzip"

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
@@ -28,7 +29,7 @@ from .foreign import fetch
 from .gzip import gunzip, plain_reader
 from .loops import close_now, close_with_loop, generation, keep_forever
 from .messages import Answer, Request
-from .pending import Done, Pending, in_task
+from .pending import Waiting, in_task
 from .pool import Origin, Outgoing, Pool
 from .reply import ConnectionBroken, Reply
 from .tls import trust
@@ -89,27 +90,50 @@ class Session:
         self._clients: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
         self._generation = generation()
 
-    def begin(self, loop: asyncio.AbstractEventLoop, request: Request, done: Done) -> Pending:
-        """Send a request, and be told of its answer instead of waiting for it.
+    def begin(self, loop: asyncio.AbstractEventLoop, request: Request, waiting: Waiting) -> None:
+        """Send a request, and tell of its answer instead of waiting for it.
 
         Where a connection is at hand no Task is needed, which is half of what a small request costs.
 
         Args:
             loop: the running loop, or the one that will run.
             request (Request): the request.
-            done: gets what `send` gives, or raises.
-
-        Returns:
-            Pending: the request under way.
+            waiting (Waiting): gets what `send` gives, or raises.
         """
         if self._generation != generation():
             self._forget_inherited()
         client = self._clients.get(loop)
-        if isinstance(client, KeepAliveHTTPClient) and request.in_one_piece:
-            exchange = _Exchange(self, client.pool, request, done)
-            if exchange.began:
-                return exchange
-        return in_task(loop, self.send(request), done)
+        if request.in_one_piece and isinstance(client, KeepAliveHTTPClient):
+            waiting.pending = client.pool.begin(
+                self._origin,
+                self._message(request),
+                self._timeout(request),
+                request.safe,
+                request.method == "HEAD",
+                functools.partial(self._over, client.pool, request, waiting),
+            )
+            if waiting.pending is not None:
+                return
+        in_task(loop, self.send(request), waiting)
+
+    def _over(self, pool: Pool, request: Request, waiting: Waiting, connection: Connection) -> None:
+        """An exchange that nobody awaits is over."""
+        answer = failure = None
+        try:
+            answer = self._answer(request, _plain(connection.result()))
+        except BaseException as error:
+            # Our frames say nothing to the caller, and lead back to what is going to hold the error.
+            failure = error.with_traceback(None)
+        pool.release(connection)
+        if isinstance(failure, OSError):
+            if isinstance(failure, ConnectionBroken) and pool.may_repeat(
+                self._origin, request.safe, failure
+            ):
+                in_task(pool.loop, self.send(request), waiting)
+                return
+            cause, failure = failure, self._failure(request, failure)
+            failure.__cause__ = cause
+        waiting.resume(answer, failure)
 
     async def send(self, request: Request) -> Answer:
         """Send a request and wait for its answer.
@@ -238,31 +262,33 @@ class Session:
         return reply
 
     def _outgoing(self, pool: Pool, request: Request) -> Outgoing:
-        lines, body, producer, length = self._head, b"", None, None
-        if request.headers:
-            lines = render_headers({**self._headers, **request.headers})
-        if callable(request.body):
-            producer = request.body
-            announced = (request.headers or {}).get("Content-Length")
-            if announced is None:
-                lines += "Transfer-Encoding: chunked\r\n"
-            else:
-                length = int(announced)
-        elif request.body is not None or request.method in ("POST", "PUT"):
-            body = request.body or b""
-            lines += f"Content-Length: {len(body)}\r\n"
-        head = f"{request.method} {self.prefix}{request.target} HTTP/1.1\r\n{lines}\r\n"
+        producer = request.body if callable(request.body) else None
+        announced = (request.headers or {}).get("Content-Length")
         return Outgoing(
             self._origin,
-            head.encode("latin-1") + body,
+            self._message(request),
             pool.loop.time(),
             defaults.connect_timeout,
             self._timeout(request),
             request.safe and producer is None,
             request.method == "HEAD",
             producer,
-            length,
+            None if producer is None or announced is None else int(announced),
         )
+
+    def _message(self, request: Request) -> bytes:
+        """What is sent: request line, headers, the empty line, and the body if it is at hand."""
+        lines, body = self._head, request.body
+        if request.headers:
+            lines = render_headers({**self._headers, **request.headers})
+        if callable(body):
+            if "Content-Length" not in (request.headers or {}):
+                lines += "Transfer-Encoding: chunked\r\n"
+            body = None
+        elif body is not None or request.method in ("POST", "PUT"):
+            lines += f"Content-Length: {len(body or b'')}\r\n"
+        head = f"{request.method} {self.prefix}{request.target} HTTP/1.1\r\n{lines}\r\n"
+        return head.encode("latin-1") + body if body else head.encode("latin-1")
 
     def _timeout(self, request: Request) -> float:
         if request.timeout is not None:
@@ -270,74 +296,9 @@ class Session:
         return defaults.request_timeout if self.timeout is None else self.timeout
 
 
-class _Exchange:
-    """A request on a connection that was at hand: nobody waits for it, it tells when it is over."""
-
-    __slots__ = (
-        "_again",
-        "_cancelled",
-        "_connection",
-        "_done",
-        "_out",
-        "_pool",
-        "_request",
-        "_session",
-    )
-
-    def __init__(self, session: Session, pool: Pool, request: Request, done: Done) -> None:
-        self._session = session
-        self._pool = pool
-        self._request = request
-        self._done = done
-        self._out = session._outgoing(pool, request)
-        self._connection = pool.begin(self._out, self._over)
-        self._again: Pending | None = None  # the request, sent anew
-        self._cancelled = False
-
-    @property
-    def began(self) -> bool:
-        """Whether there was a connection at hand."""
-        return self._connection is not None
-
-    def cancel(self) -> bool:
-        """Give it up; the connection is closed at once."""
-        if self._again is not None:
-            return self._again.cancel()
-        self._cancelled = True
-        cast(Connection, self._connection).abort()  # which is over with it
-        return True
-
-    def _over(self) -> None:
-        connection = cast(Connection, self._connection)
-        answer = failure = None
-        try:
-            answer = self._session._answer(self._request, _plain(connection.result()))
-        except BaseException as error:
-            failure = error
-        self._pool.release(connection)
-        if failure is None:
-            self._done(answer, None)
-        else:
-            self._failed(failure)
-
-    def _failed(self, error: BaseException) -> None:
-        session, request = self._session, self._request
-        # Our frames say nothing to the caller, and lead back to what is going to hold the error.
-        failure = error.with_traceback(None)
-        if self._cancelled:
-            failure = asyncio.CancelledError()
-        elif isinstance(error, ConnectionBroken) and self._pool.may_repeat(self._out, error):
-            self._again = in_task(self._pool.loop, session.send(request), self._done)
-            return
-        elif isinstance(error, OSError):
-            failure = session._failure(request, error)
-            failure.__cause__ = error
-        self._done(None, failure)
-
-
 def _plain(reply: Reply) -> Reply:
     """An answer with its body decompressed."""
-    if reply.gzipped and reply.body:
+    if reply.body and reply.gzipped:
         reply.body = gunzip(reply.body, None)
     return reply
 
