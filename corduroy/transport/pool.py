@@ -241,6 +241,7 @@ class Pool:
             if not turn.done():
                 turn.set_exception(ConnectionBroken("the client was closed"))
 
+    @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._open)
