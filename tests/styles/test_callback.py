@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from typing import Any
 
@@ -162,3 +163,32 @@ def test_is_refused_by_an_object_chosen_to_block() -> None:
     blocking = Couch("http://127.0.0.1:9", style="blocking")
     with pytest.raises(TypeError, match=r"callback.*with_style"):
         blocking.with_style("auto").with_style("blocking").info(callback=print)
+
+
+async def test_cancelled_at_any_moment_is_not_called_any_more(db: Database[Any]) -> None:
+    cancelled = 0
+    for turns in range(40):
+        told: list[Any] = []
+        future = db.info(callback=lambda *said, told=told: told.append(said))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if future.cancel():
+            cancelled += 1
+            with pytest.raises(asyncio.CancelledError):
+                await future
+            assert (await db.info())["doc_count"] == 0
+            assert told == []
+    assert cancelled > 2
+
+
+async def test_sees_the_context_that_its_call_was_made_in(db: Database[Any]) -> None:
+    asked_by: contextvars.ContextVar[str] = contextvars.ContextVar("asked_by")
+    seen: list[str] = []
+
+    async def ask(name: str) -> None:
+        asked_by.set(name)
+        await db.info(callback=lambda data, status: seen.append(asked_by.get()))
+
+    await asyncio.gather(ask("Ann"), ask("Bob"))
+    await asyncio.gather(ask("Cy"), ask("Dee"))  # on connections that Ann and Bob have opened
+    assert sorted(seen) == ["Ann", "Bob", "Cy", "Dee"]
