@@ -8,40 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 
-from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, SERVER, Answer
-
-CHUNK = 1490
-"""From how many bytes on CouchDB sends the rows that it has as a chunk (chunked_response_buffer)"""
+from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, SERVER, Answer, in_chunks
 
 END = b"\r\n\r\n"
 
 
-def head(status: str, length: str) -> bytes:
+def head(status: str, length: str, headers: Mapping[str, str] = HEADERS) -> bytes:
     fields = {"Server": SERVER, "Date": formatdate(usegmt=True), "Content-Type": CONTENT_TYPE}
-    lines = [f"{name}: {value}" for name, value in (fields | HEADERS).items()]
+    lines = [f"{name}: {value}" for name, value in (fields | headers).items()]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, length]).encode() + END
-
-
-def chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        if len(held) >= CHUNK:
-            yield b"%x\r\n%b\r\n" % (len(held), bytes(held))
-            held.clear()
-    if held:
-        yield b"%x\r\n%b\r\n" % (len(held), bytes(held))
-    yield b"0\r\n\r\n"
 
 
 def render(answer: Answer) -> tuple[bytes, bytes]:
     if answer.chunked:
-        return head("200 OK", "Transfer-Encoding: chunked"), b"".join(chunks(answer.body()))
+        body = b"".join(in_chunks(answer.body()))
+        return head("200 OK", "Transfer-Encoding: chunked", answer.headers), body
     body = b"".join(answer.body())
-    return head("200 OK", f"Content-Length: {len(body)}"), body
+    return head("200 OK", f"Content-Length: {len(body)}", answer.headers), body
 
 
 def responses() -> dict[bytes, bytes]:
@@ -98,14 +84,14 @@ def body_length(request: bytes) -> int:
     return 0
 
 
-async def serve() -> None:
-    answers = responses()
+async def serve(connection: Callable[[], Canned]) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Canned(answers), "127.0.0.1", 0)
+    server = await loop.create_server(connection, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
+    answers = responses()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve())
+        asyncio.run(serve(lambda: Canned(answers)))

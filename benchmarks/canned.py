@@ -12,18 +12,51 @@ DATABASE = "db"
 DOCUMENT = "doc"
 VIEW = f"/{DATABASE}/_all_docs"
 ROWS = 50_000
+FEED = f"/{DATABASE}/_changes"
+CHANGES = 200_000
 
 CONTENT_TYPE = "application/json"
 SERVER = "CouchDB/3.5.0 (Erlang OTP/25)"
 
+CHUNK = 1490
+"""The most that CouchDB puts into a chunk, unless a row alone is longer (chunked_response_buffer)"""
+
 
 @dataclass(frozen=True)
 class Answer:
-    """Answers any method on `path`, whatever the query. Views are sent chunked, as by CouchDB."""
+    """Answers any method on `path`, whatever the query. Views are sent chunked, as by CouchDB.
+
+    Some clients of a feed lose a line that goes on in the next chunk. Those of CouchDB end with a
+    line, and where `whole_lines` says so, any server here sends the very same.
+    """
 
     path: str
     body: Callable[[], Iterable[bytes]]
     chunked: bool = False
+    whole_lines: bool = False
+    etag: bool = True
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Besides Server, Date, Content-Type and the length, which a server adds of its own accord."""
+        return HEADERS | ({"ETag": ETAG} if self.etag else {})
+
+
+def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """An answer in chunked encoding, a row a piece, cut where CouchDB cuts: also at an empty piece."""
+    held = bytearray()
+    for piece in pieces:
+        if held and (not piece or len(held) + len(piece) > CHUNK):
+            yield chunk(held)
+            held.clear()
+        held += piece
+    if held:
+        yield chunk(held)
+    yield chunk(b"")
+
+
+def chunk(data: bytes | bytearray) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), bytes(data))
 
 
 def document(id: str, n: int) -> dict[str, Any]:
@@ -45,10 +78,9 @@ def document(id: str, n: int) -> dict[str, Any]:
 HEADERS = {
     "X-Couch-Request-ID": "5b3a0f2e9c",
     "X-CouchDB-Body-Time": "0",
-    "ETag": f'"{document(DOCUMENT, 1)["_rev"]}"',
     "Cache-Control": "must-revalidate",
 }
-"""Besides Server, Date, Content-Type and the length, which a server adds of its own accord."""
+ETAG = f'"{document(DOCUMENT, 1)["_rev"]}"'
 
 
 def view_lines(rows: int = ROWS) -> Iterator[bytes]:
@@ -59,6 +91,32 @@ def view_lines(rows: int = ROWS) -> Iterator[bytes]:
         row = {"id": doc["_id"], "key": doc["_id"], "value": {"rev": doc["_rev"]}, "doc": doc}
         yield _dump(row) + (b",\r\n" if n < rows - 1 else b"\r\n")
     yield b"]}\n"
+
+
+def seq(n: int) -> str:
+    """As long as those of a database of two shards that have had 100,000 changes each."""
+    varying = hashlib.md5(b"%d" % n).hexdigest()[:6]
+    return (
+        f"{n}-g1AAAACheJzLYWBgYMpgTmEQTM4vTc5ISXIwNDLXMwBCwxyQVCJDUv3___-zMpiTGBhKDXKBYuyWialmyYlJ"
+        f"2PTgMSmPBUgyNACp_wgD9cEGpppaJBmbm2DTmgUA{varying}"
+    )
+
+
+def change_line(seq: str, id: str) -> bytes:
+    rev = hashlib.md5(id.encode()).hexdigest()
+    return b'{"seq":"%b","id":"%b","changes":[{"rev":"1-%b"}]}\n' % (
+        seq.encode(), id.encode(), rev.encode(),
+    )  # fmt: skip
+
+
+def feed_lines(changes: int = CHANGES) -> Iterator[bytes]:
+    """``_changes?feed=continuous``, to its end: what CouchDB says when it has sent `limit` changes."""
+    for n in range(1, changes + 1):
+        yield change_line(seq(n), f"{n:08d}")
+    yield b""
+    yield b'{"last_seq":"%b","pending":0}\n' % seq(changes).encode()
+    yield b""
+    yield b"\n"
 
 
 def _dump(value: object) -> bytes:
@@ -101,6 +159,7 @@ ANSWERS = [
     Answer(f"/{DATABASE}", _line(DATABASE_INFO)),
     Answer(f"/{DATABASE}/{DOCUMENT}", _line(document(DOCUMENT, 1))),
     Answer(VIEW, view_lines, chunked=True),
+    Answer(FEED, feed_lines, chunked=True, whole_lines=True, etag=False),
 ]
 
 MISSING = b'{"error":"not_found","reason":"missing"}\n'

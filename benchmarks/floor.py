@@ -7,7 +7,7 @@ spends on being a client.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -59,14 +59,31 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(ValueError(f"the server answered {status}"))
 
 
+class Lines(Connection):
+    """Hands on each line of an answer as it comes in; `fetch` then returns nothing."""
+
+    def __init__(self, got: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._got = got
+        self._rest = b""
+
+    def on_body(self, piece: bytes) -> None:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            if line:
+                self._got(line)
+
+
 @asynccontextmanager
-async def connections(url: str, number: int) -> AsyncIterator[list[Connection]]:
+async def connections(
+    url: str, number: int, connection: Callable[[], Connection] = Connection
+) -> AsyncIterator[list[Connection]]:
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     connect = asyncio.get_running_loop().create_connection
-    opened = [(await connect(Connection, host, port))[1] for _ in range(number)]
+    opened = [(await connect(connection, host, port))[1] for _ in range(number)]
     yield opened
-    for connection in opened:
-        connection.transport.close()
+    for each in opened:
+        each.transport.close()
 
 
 def request(url: str, path: str) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, Answer
+from .canned import ANSWERS, CONTENT_TYPE, MISSING, Answer, in_chunks
 
 KINDS = ("auto", "nginx", "asyncio")
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,7 +98,6 @@ def nginx_config(folder: Path, port: int) -> str:
     It calls itself nginx in the Server header: that can only be changed with a further module.
     """
     temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    headers = "".join(f"    add_header {name} '{value}';\n" for name, value in HEADERS.items())
     locations = "".join(_location(folder, number, each) for number, each in enumerate(ANSWERS))
     return (
         "daemon off;\nmaster_process off;\n"
@@ -110,26 +109,37 @@ def nginx_config(folder: Path, port: int) -> str:
         "  keepalive_requests 2000000000;\n  keepalive_timeout 1h;\n"
         f"  default_type {CONTENT_TYPE};\n"
         "  server {\n"
-        f"    listen 127.0.0.1:{port};\n{headers}{locations}"
+        f"    listen 127.0.0.1:{port};\n{locations}"
         f"    location / {{ return 404 {_quoted(MISSING)}; }}\n"
         "  }\n}\n"
     )
 
 
 def _location(folder: Path, number: int, answer: Answer) -> str:
-    if not answer.chunked:
-        text = _quoted(b"".join(answer.body()))
-        return f"    location = {answer.path} {{ return 200 {text}; }}\n"
-    body = folder / f"body-{number}"
-    with body.open("wb") as file:
-        file.writelines(answer.body())
-    # ssi is there for one thing: with it, nginx does not know the length and sends chunks.
-    # A file is not for POST: error_page turns that into GET.
     return (
         f"    location = {answer.path} {{\n"
+        + "".join(f"      add_header {name} '{value}';\n" for name, value in answer.headers.items())
+        + (_file(folder / f"body-{number}", answer) if answer.chunked else _text(answer))
+        + "    }\n"
+    )
+
+
+def _text(answer: Answer) -> str:
+    return f"      return 200 {_quoted(b''.join(answer.body()))};\n"
+
+
+def _file(body: Path, answer: Answer) -> str:
+    """A file is not for POST: error_page turns that into GET."""
+    with body.open("wb") as file:
+        file.writelines(in_chunks(answer.body()) if answer.whole_lines else answer.body())
+    # ssi is there for one thing: with it, nginx does not know the length and sends chunks.
+    # They end anywhere. Where that matters, they are in the file, and nginx knows of no chunks;
+    # then it also closes the connection at the end.
+    framed = "chunked_transfer_encoding off; add_header Transfer-Encoding chunked;"
+    return (
         f"      alias {body}; ssi on; ssi_types {CONTENT_TYPE};\n"
+        f"      {framed if answer.whole_lines else ''}\n"
         f"      error_page 405 =200 {answer.path};\n"
-        "    }\n"
     )
 
 
