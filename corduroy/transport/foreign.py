@@ -44,7 +44,7 @@ async def fetch(
     # Each client has its own Host, and some would send both.
     own = {"Host"}
     body: Any = request.body
-    options = _tls_options(client, trust)
+    options = tls_options(client, trust)
     if callable(body) and isinstance(client, SimpleAsyncHTTPClient):
         options["body_producer"] = body
     elif callable(body):  # other clients of Tornado's would send nothing, without a word
@@ -66,7 +66,7 @@ async def fetch(
             request_timeout=timeout,
             follow_redirects=False,
             allow_nonstandard_methods=True,
-            prepare_curl_callback=_set_up_curl,
+            prepare_curl_callback=set_up_curl,
             **options,
         ),
         raise_error=False,
@@ -80,13 +80,13 @@ async def fetch(
     return reply
 
 
-def _set_up_curl(curl: Any) -> None:
+def set_up_curl(curl: Any) -> None:
     """Have curl send a path as it is ("%2E%2E" is an id), and no credentials to the log."""
     curl.setopt(curl.PATH_AS_IS, 1)
     curl.setopt(curl.VERBOSE, 0)
 
 
-def _tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:
+def tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:
     if trust is None:
         return {}
     if isinstance(client, SimpleAsyncHTTPClient):

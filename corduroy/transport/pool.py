@@ -241,6 +241,28 @@ class Pool:
             if not turn.done():
                 turn.set_exception(ConnectionBroken("the client was closed"))
 
+    async def open_apart(self, out: Outgoing) -> tuple[Connection, Reply]:
+        """Like `open`, on a connection that is apart from all others: it takes no slot, and may last
+        for months.
+
+        Args:
+            out (Outgoing): the request, without a producer; its deadline is that of the headers.
+
+        Returns:
+            (Connection, Reply): as of `open`; whoever has the connection must ``abort`` it.
+        """
+        if self._closed:
+            raise RuntimeError("the client has been closed")
+        connection = await self._dial(out)
+        try:
+            connection.start(out.head, False, out.bodiless, out.done_by)
+            reply = await connection.head()
+        except BaseException:
+            connection.abort()
+            raise
+        connection.set_deadline(0.0)
+        return connection, reply
+
     @property
     def connections(self) -> int:
         """How many connections are open."""

@@ -32,6 +32,7 @@ from .messages import Answer, Request
 from .pending import Waiting, in_task
 from .pool import Origin, Outgoing, Pool
 from .reply import ConnectionBroken, Reply
+from .stream import Stream, open_foreign, open_in_pool
 from .tls import trust
 
 log = logging.getLogger("corduroy")
@@ -164,6 +165,44 @@ class Session:
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
         return self._answer(request, reply)
+
+    async def stream(self, request: Request, within: float) -> Stream:
+        """Send a request whose answer has no end; wait for its headers.
+
+        The answer takes no part in ``max_clients``, and no ordinary request waits for it.
+
+        Args:
+            request (Request): the request, its body at hand.
+            within (float): seconds until the headers must be there, once there is a connection; 0: no
+                limit.
+
+        Returns:
+            Stream: a success.
+
+        Raises:
+            HTTPError: as of `send`.
+        """
+        client = self._client()
+        stream: Stream
+        try:
+            if isinstance(client, KeepAliveHTTPClient):
+                out = self._outgoing(client.pool, request)
+                out.done_by = out.since + out.connect + within if within else 0.0
+                stream = await open_in_pool(client.pool, out)
+            else:
+                headers = {**self._headers, **(request.headers or {})}
+                url = self.url + request.target
+                stream = await open_foreign(client, request, url, headers, self._trust, within)
+            if stream.reply.code >= 300:
+                try:
+                    while piece := await stream.read(within):
+                        stream.reply.body += piece
+                finally:
+                    stream.close()
+        except (OSError, HTTPClientError) as error:
+            raise self._failure(request, error) from error
+        self._answer(request, stream.reply)
+        return stream
 
     def _failure(self, request: Request, error: Exception) -> Exception:
         """What an exchange that failed is raised as."""

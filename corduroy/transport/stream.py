@@ -1,0 +1,300 @@
+"""Answers without an end, read piece by piece: what feeds are made of.
+
+Whoever reads decides when; what is not read stays with the server. There is no deadline for the whole,
+but a clock that runs while a piece is waited for, and only then: a reader that takes its time is not
+mistaken for a server that has gone silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import functools
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+
+from .. import defaults
+from .connection import Connection
+from .foreign import set_up_curl, tls_options
+from .gzip import plain_reader
+from .messages import Request
+from .pool import Outgoing, Pool
+from .reply import ConnectionBroken, DeadlineMissed, Reply
+from .tls import Trust
+
+# Seconds between the clock's ring and the verdict: what came while the loop was held up by something
+# else may be looked at after the clock.
+_GRACE = 0.05
+
+
+class Stream(Protocol):
+    """An answer under way.
+
+    Attributes:
+        reply (Reply): its status and headers.
+    """
+
+    reply: Reply
+
+    async def read(self, within: float = 0.0) -> bytes:
+        """Wait for the next piece of the body.
+
+        Args:
+            within (float): seconds in which something must come; 0: no limit.
+
+        Returns:
+            bytes: the piece; empty at the end.
+
+        Raises:
+            OSError, HTTPClientError: the rest does not come.
+        """
+
+    def close(self) -> None:
+        """End it at once; whoever is reading is told that the connection is broken."""
+
+
+class PoolStream:
+    """An answer on a connection of a pool's that is apart from all others.
+
+    Args:
+        loop: the running loop.
+        connection (Connection): the connection.
+        reply (Reply): what has come of the answer.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connection: Connection, reply: Reply
+    ) -> None:
+        self.reply = reply
+        self._loop = loop
+        self._connection: Connection | None = connection
+        self._read = plain_reader(connection.read, reply.gzipped, None)
+        self._silent = False
+
+    async def read(self, within: float = 0.0) -> bytes:
+        """See `Stream.read`."""
+        connection = self._connection
+        if connection is None:
+            raise ConnectionBroken("the stream was closed")
+        if not within or connection.held:
+            return await self._read()
+        clock = self._loop.call_later(within, self._ring, connection, False)
+        self._silent = False
+        try:
+            return await self._read()
+        except ConnectionBroken:
+            if self._silent:
+                raise DeadlineMissed(f"nothing came for {within:g} seconds") from None
+            raise
+        finally:
+            clock.cancel()
+
+    def _ring(self, connection: Connection, certain: bool) -> None:
+        if connection.held or connection is not self._connection:
+            return
+        if certain:
+            self._silent = True
+            connection.abort()
+        else:
+            self._loop.call_later(_GRACE, self._ring, connection, True)
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+
+
+async def open_in_pool(pool: Pool, out: Outgoing) -> PoolStream:
+    """Send a request through the pool; wait for its answer's headers.
+
+    Args:
+        pool (Pool): the pool.
+        out (Outgoing): the request; its deadline is that of the headers.
+
+    Returns:
+        PoolStream: the answer.
+    """
+    return PoolStream(pool.loop, *await pool.open_apart(out))
+
+
+class ForeignStream:
+    """An answer that another `AsyncHTTPClient` pushes, held for whoever reads it.
+
+    Tornado's simple client waits until what it has pushed is read. curl's does not.
+
+    Args:
+        client (AsyncHTTPClient): the client that requests go through; the stream makes one of its own
+            of the same kind, since it is going to last.
+    """
+
+    def __init__(self, client: AsyncHTTPClient) -> None:
+        self.reply: Reply
+        self._loop = asyncio.get_running_loop()
+        self._client, self._connections = _of_the_same_kind(client)
+        self._lines: list[str] = []
+        self._pieces: collections.deque[bytes] = collections.deque()
+        self._room: asyncio.Future[None] | None = None  # resolved when all that was held is read
+        self._stirred: asyncio.Future[None] | None = None
+        self._ended: BaseException | bool = False
+        self._fetching: Awaitable[HTTPResponse] | None = None
+
+    async def open(self, request: Any, within: float) -> None:
+        """Send a request; wait for its answer's headers.
+
+        Args:
+            request: makes an `HTTPRequest` of the two callbacks.
+            within (float): seconds until they must be there; 0: no limit.
+        """
+        self._fetching = future = self._client.fetch(
+            request(header_callback=self._on_header, streaming_callback=self._on_piece),
+            raise_error=False,
+        )
+        future.add_done_callback(self._on_end)
+        try:
+            while not (self._lines and self._lines[-1] == ""):
+                if self._ended:
+                    raise self._failure() or ConnectionBroken("the server closed the connection")
+                await self._stir(within)
+        except BaseException:
+            self.close()
+            raise
+        self.reply = Reply(int(self._lines[0].split()[1]), "\r\n".join(self._lines).encode())
+
+    async def read(self, within: float = 0.0) -> bytes:
+        """See `Stream.read`."""
+        while not self._pieces and not self._ended:
+            await self._stir(within)
+        if self._pieces:
+            piece = b"".join(self._pieces)
+            self._pieces.clear()
+            self._give_room()
+            return piece
+        if (failure := self._failure()) is not None:
+            raise failure
+        return b""
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        if self._ended is False:
+            self._ended = ConnectionBroken("the stream was closed")
+        self._give_room()
+        self._wake()
+        for connection in self._connections:
+            if (stream := getattr(connection, "stream", None)) is not None:
+                stream.close()
+        # A client must not be closed by what it has called.
+        client, self._connections = self._client, []
+        if self._fetching is not None:
+            self._fetching = None
+            self._loop.call_soon(client.close)
+
+    def _failure(self) -> BaseException | None:
+        return self._ended if isinstance(self._ended, BaseException) else None
+
+    async def _stir(self, within: float) -> None:
+        """Wait until something happens."""
+        self._stirred = self._loop.create_future()
+        done, _ = await asyncio.wait([self._stirred], timeout=within or None)
+        if not done and not self._pieces:
+            self.close()
+            raise DeadlineMissed(f"nothing came for {within:g} seconds")
+
+    def _wake(self) -> None:
+        if self._stirred is not None and not self._stirred.done():
+            self._stirred.set_result(None)
+
+    def _give_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    def _on_header(self, line: str) -> None:
+        line = line.rstrip("\r\n")
+        if line.startswith("HTTP/"):  # a final answer comes after 100 Continue
+            self._lines = []
+        self._lines.append(line)
+        if not line:
+            self._wake()
+
+    def _on_piece(self, piece: bytes) -> asyncio.Future[None] | None:
+        if self._ended:
+            raise ConnectionBroken("the stream was closed")
+        self._pieces.append(piece)
+        self._wake()
+        if not isinstance(self._client, SimpleAsyncHTTPClient):
+            return None
+        if self._room is None:
+            self._room = self._loop.create_future()
+        return self._room
+
+    def _on_end(self, future: asyncio.Future[HTTPResponse]) -> None:
+        if self._ended is False:
+            error = None if future.cancelled() else future.exception()
+            if error is None and not future.cancelled():
+                response = future.result()
+                if response.code == 599:
+                    error = response.error
+            self._ended = error or True
+        elif not future.cancelled():
+            future.exception()
+        self._wake()
+
+
+async def open_foreign(
+    client: AsyncHTTPClient,
+    request: Request,
+    url: str,
+    headers: Mapping[str, str],
+    trust: Trust | None,
+    within: float,
+) -> ForeignStream:
+    """Send a request through a client that is not corduroy's own; wait for its answer's headers.
+
+    Args:
+        client, request, url, headers, trust: as of `fetch`.
+        within (float): seconds until the headers must be there; 0: no limit.
+
+    Returns:
+        ForeignStream: the answer.
+    """
+    stream = ForeignStream(client)
+    await stream.open(
+        functools.partial(
+            HTTPRequest,
+            url,
+            method=request.method,
+            headers={name: value for name, value in headers.items() if name != "Host"},
+            body=request.body,  # type: ignore[arg-type]  # of a feed it is no producer
+            connect_timeout=defaults.connect_timeout,
+            request_timeout=0,
+            follow_redirects=False,
+            allow_nonstandard_methods=True,
+            prepare_curl_callback=set_up_curl,
+            **tls_options(client, trust),
+        ),
+        defaults.connect_timeout + within if within else 0.0,
+    )
+    return stream
+
+
+def _of_the_same_kind(client: AsyncHTTPClient) -> tuple[AsyncHTTPClient, list[Any]]:
+    """Another client of a client's kind, and the list in which its connections are going to be."""
+    kind = type(client)
+    connections: list[Any] = []
+    if not isinstance(client, SimpleAsyncHTTPClient):
+        return kind(force_instance=True, defaults=client.defaults), connections
+    # It would stop after 100 MB, and has no way to end an exchange.
+    own = kind(force_instance=True, defaults=client.defaults, max_body_size=sys.maxsize)
+    made: Callable[..., Any] = own._connection_class()  # type: ignore[attr-defined]
+
+    def connection(*args: Any) -> Any:
+        connections.append(made(*args))
+        return connections[-1]
+
+    own._connection_class = lambda: connection  # type: ignore[attr-defined]
+    return own, connections
