@@ -24,19 +24,24 @@ from .errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from .feeds import Change, ChangesFeed, DatabaseUpdate, FeedState
 from .relax import relax
 from .status import Status
 from .views import Row, ViewResult
 
 __all__ = [
     "BadRequest",
+    "Change",
+    "ChangesFeed",
     "Conflict",
     "ConflictResolution",
     "ConnectionFailed",
     "Couch",
     "Database",
+    "DatabaseUpdate",
     "Document",
     "ExpectationFailed",
+    "FeedState",
     "Forbidden",
     "Gone",
     "HTTPError",

@@ -7,41 +7,80 @@ from typing import Any
 
 from . import defaults
 from .asking import ask_json
-from .options import CHANGES, check_keys, check_seconds, encode_options
+from .options import CHANGES, DB_UPDATES, Encoder, check_keys, check_seconds, encode_options
 
 
 async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """List what has changed; arguments and result as of `Database.changes`."""
-    options = dict(options)
-    feed = options.pop("feed", "normal")
-    if feed not in ("normal", "longpoll"):
-        raise ValueError(f"feed must be 'normal' or 'longpoll', not {feed!r:.80}")
-    timeout, doc_ids = options.pop("timeout", None), options.pop("doc_ids", None)
-    if timeout is not None:
-        check_seconds(timeout)
-    selector, params = options.pop("selector", None), options.pop("query_params", None) or {}
-    given = {"filter": options.get("filter"), "doc_ids": doc_ids, "selector": selector}
-    _check_filters({name: value for name, value in given.items() if value is not None})
-    query = {**encode_options(options, CHANGES, "changes"), **params}
-    waits: dict[str, Any] = {}
-    if feed == "longpoll":
-        query["feed"] = feed
-        if timeout is not None:
-            query["timeout"] = str(int(timeout * 1000))
-        # The server holds its answer back for so long (a minute, if nobody says otherwise).
-        held = 60.0 if timeout is None else timeout
-        waits["timeout"] = held + defaults.request_timeout if defaults.request_timeout else 0.0
-    if doc_ids is not None:
-        body, query["filter"] = {"doc_ids": check_keys(doc_ids, "doc_ids")}, "_doc_ids"
-    elif selector is not None:
-        body, query["filter"] = {"selector": selector}, "_selector"
-    else:
+    query, waits, rest = _waiting(options)
+    more, body = encode_changes(rest)
+    query |= more
+    if body is None:
         return dict(await ask_json("GET", f"{db}/_changes", query, **waits))
     return dict(
         await ask_json(
             "POST", f"{db}/_changes", query, json=body, name="filter", safe=True, **waits
         )
     )
+
+
+async def list_updates(options: Mapping[str, Any]) -> dict[str, Any]:
+    """List what has happened to databases; arguments and result as of `Couch.db_updates`."""
+    query, waits, rest = _waiting(options)
+    query |= encode_options(rest, DB_UPDATES, "db_updates")
+    return dict(await ask_json("GET", "/_db_updates", query, **waits))
+
+
+def _waiting(options: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+    """The query's part about waiting, the request's timeout, and the other options."""
+    rest = dict(options)
+    feed, timeout = rest.pop("feed", "normal"), rest.pop("timeout", None)
+    if feed not in ("normal", "longpoll"):
+        kinds = "'normal', 'longpoll', 'continuous' or 'eventsource'"
+        raise ValueError(f"feed must be {kinds}, not {feed!r:.80}")
+    if timeout is not None:
+        check_seconds(timeout)
+    if feed == "normal":
+        return {}, {}, rest
+    query = {"feed": feed}
+    if timeout is not None:
+        query["timeout"] = str(int(timeout * 1000))
+    # The server holds its answer back for so long (a minute, if nobody says otherwise).
+    held = 60.0 if timeout is None else timeout
+    return (
+        query,
+        {"timeout": held + defaults.request_timeout if defaults.request_timeout else 0.0},
+        rest,
+    )
+
+
+def encode_changes(
+    options: Mapping[str, Any], known: Mapping[str, Encoder] = CHANGES, what: str = "changes"
+) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """Turn options into what is asked of ``_changes``.
+
+    Args:
+        options (dict): those of `Database.changes` that are not about waiting.
+        known (dict): the options that exist, beside the filters.
+        what (str): whose options they are, for errors.
+
+    Returns:
+        (dict of str to str, dict | None): the query's parameters, and the body, which makes it a POST.
+
+    Raises:
+        TypeError, ValueError: as of `encode_options`; filters that exclude each other.
+    """
+    options = dict(options)
+    doc_ids, selector = options.pop("doc_ids", None), options.pop("selector", None)
+    params = options.pop("query_params", None) or {}
+    given = {"filter": options.get("filter"), "doc_ids": doc_ids, "selector": selector}
+    _check_filters({name: value for name, value in given.items() if value is not None})
+    query = {**encode_options(options, known, what), **params}
+    if doc_ids is not None:
+        return {**query, "filter": "_doc_ids"}, {"doc_ids": check_keys(doc_ids, "doc_ids")}
+    if selector is not None:
+        return {**query, "filter": "_selector"}, {"selector": selector}
+    return query, None
 
 
 def _check_filters(given: Mapping[str, Any]) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 from .asking import ask, ask_json
 from .calls import Closing
+from .changes import list_updates
 from .database import Database, database_of
 from .errors import HTTPError
+from .feeds.feed import ChangesFeed, FeedCallback, asks_for_feed, feed_of_updates
 from .node import configure, statistics
 from .options import check_int
 from .replication import replicate
 from .server import Server, ServerOptions, connect, cutting, database_path
-from .styles import Auto, S, Style, Styled, check_style, in_place, operation, would_block
+from .styles import (
+    Auto,
+    S,
+    Style,
+    Styled,
+    check_style,
+    in_place,
+    operation,
+    operation_or,
+    would_block,
+)
 from .transport.auth import Auth
 
 S2 = TypeVar("S2", bound=Style)
@@ -202,6 +214,44 @@ class Couch(Styled[S]):
         Endpoint: ``GET /_node/_local/_stats``; ``GET /_stats`` on CouchDB 1.x.
         """
         return await statistics(self._server, name)
+
+    async def _list_updates(
+        self, /, *, feed: Literal["normal", "longpoll"] = "normal", **options: Any
+    ) -> dict[str, Any]:
+        """List what has happened to databases; or make a feed of it.
+
+        ``feed="continuous"`` and ``"eventsource"`` give a `ChangesFeed`, which does not have to be
+        awaited, takes its options (no filters, and no checkpoint), and gives `DatabaseUpdate`. With a
+        callback it listens from now on.
+
+        Args:
+            feed (str): ``"normal"``, or ``"longpoll"``, which waits until there is something.
+            timeout (float): seconds that longpoll waits at most.
+            since (int | str): a seq as the server gave it, 0 or ``"now"``.
+            **options: ``limit`` (int), ``descending`` (bool).
+
+        Returns:
+            dict: ``{"results": [{"db_name", "type", "seq"}], "last_seq"}``.
+
+        Raises:
+            NotFound: the server has no database ``_global_changes``, where CouchDB keeps this.
+
+        Endpoint: ``GET /_db_updates``.
+        """
+        return await list_updates({**options, "feed": feed})
+
+    def _feed_of_updates(
+        self,
+        /,
+        *,
+        feed: Literal["continuous", "eventsource"],
+        callback: FeedCallback | None = None,
+        **options: Any,
+    ) -> ChangesFeed:
+        made = feed_of_updates(self, callback, feed=feed, **options)
+        return made if callback is None else made.listen()
+
+    db_updates = operation_or(_list_updates, _feed_of_updates, asks_for_feed)
 
     # -- databases ----------------------------------------------------------------------------
 

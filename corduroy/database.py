@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from .attachments import Attachments
@@ -12,11 +12,12 @@ from .conflicts import replace
 from .design import Functions
 from .documents import Document
 from .errors import NotFound
+from .feeds.feed import ChangesFeed, FeedCallback, asks_for_feed
 from .leaves import Leaves
 from .reading import Reading
 from .replication import replicate
 from .server import Server, connect, database_path
-from .styles import Auto, S, Style, check_style, in_place, operation, would_block
+from .styles import Auto, S, Style, check_style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth
 from .upkeep import Upkeep
 from .writing import Writing
@@ -77,9 +78,14 @@ class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], 
 
     # -- changes and replication --------------------------------------------------------------
 
-    @operation
-    async def changes(self, /, **options: Any) -> dict[str, Any]:
-        """List what has changed in the database.
+    async def _list_changes(
+        self, /, *, feed: Literal["normal", "longpoll"] = "normal", **options: Any
+    ) -> dict[str, Any]:
+        """List what has changed in the database; or make a feed of it.
+
+        ``feed="continuous"`` and ``"eventsource"`` give a `ChangesFeed`, which takes these options and
+        its own, and does not have to be awaited. With a callback it listens from now on. (A longpoll
+        of its own accord is ``ChangesFeed(db, feed="longpoll")``.)
 
         Args:
             feed (str): ``"normal"``, or ``"longpoll"``, which waits until there is something.
@@ -98,7 +104,20 @@ class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], 
 
         Endpoints: ``GET``, ``POST /{db}/_changes``.
         """
-        return await list_changes(self._path, options)
+        return await list_changes(self._path, {**options, "feed": feed})
+
+    def _feed_of_changes(
+        self,
+        /,
+        *,
+        feed: Literal["continuous", "eventsource"],
+        callback: FeedCallback | None = None,
+        **options: Any,
+    ) -> ChangesFeed:
+        made = ChangesFeed(self, callback, feed=feed, **options)
+        return made if callback is None else made.listen()
+
+    changes = operation_or(_list_changes, _feed_of_changes, asks_for_feed)
 
     @operation
     async def push(self, /, target: Any, **options: Any) -> dict[str, Any]:

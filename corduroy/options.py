@@ -42,6 +42,8 @@ def _name(name: str, value: Any) -> str:
 
 
 def _seq(name: str, value: Any) -> str:
+    if isinstance(value, list | tuple):  # BigCouch's
+        return _key(name, value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise TypeError(f"{name} must be a seq as the server gave it, not {value!r:.80}")
     return str(value)
@@ -127,6 +129,9 @@ CHANGES: dict[str, Encoder] = {
     "seq_interval": _count,
 }
 """Every option of ``_changes`` that is not about waiting."""
+
+DB_UPDATES: dict[str, Encoder] = {"since": _seq, "limit": _count, "descending": _flag}
+"""Every option of ``_db_updates`` that is not about waiting."""
 
 DATABASES: dict[str, Encoder] = {
     "startkey": _name,

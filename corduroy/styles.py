@@ -12,6 +12,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import threading
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import (
@@ -134,6 +135,49 @@ class either(Generic[P, T, P2, T2]):
         return self._method.__get__(obj, owner)
 
 
+class operation_or(Generic[P, T, P2, T2]):
+    """Make one API method of an operation and of a plain method, which needs no waiting.
+
+    Args:
+        first: an ``async def`` method, as `operation` takes it.
+        second: a method that gives its result at once, in every style.
+        second_if: as of `either`.
+    """
+
+    def __init__(
+        self,
+        first: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+        second: Callable[Concatenate[Any, P2], T2],
+        second_if: Callable[[tuple[Any, ...], dict[str, Any]], bool],
+    ) -> None:
+        started = _method(first, first)
+
+        @functools.wraps(first)
+        def method(self: Any, /, *args: Any, **options: Any) -> Any:
+            form = second if second_if(args, options) else started
+            return form(self, *args, **options)
+
+        method.__signature__ = started.__signature__  # type: ignore[attr-defined]
+        self._method: Any = method
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._method.__name__ = name
+        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
+
+    @overload
+    def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+    @overload
+    def __get__(self, obj: Styled[Blocking], owner: Any) -> TwoForms[P, T, P2, T2]: ...
+    @overload
+    def __get__(
+        self, obj: Styled[Deferred], owner: Any
+    ) -> TwoForms[P, asyncio.Future[T], P2, T2]: ...
+    @overload
+    def __get__(self, obj: Styled[Auto], owner: Any) -> TwoForms[P, Any, P2, T2]: ...
+    def __get__(self, obj: Any, owner: Any) -> Any:
+        return self._method.__get__(obj, owner)
+
+
 def _method(
     like: Callable[..., Any],
     first: Callable[..., Coroutine[Any, Any, Any]],
@@ -248,6 +292,70 @@ async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, 
         return await coroutine
     finally:
         loop.stop()
+
+
+def wait_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on a loop that nobody sees, and wait for its end.
+
+    Args:
+        coroutine: what to run; on the same loop as all that this thread waits for.
+
+    Returns:
+        What it returns; raises what it raises.
+    """
+    return block_on(
+        lambda loop: loop.create_task(_then_stop(loop, coroutine)),
+        beside=asyncio._get_running_loop() is not None,
+    )
+
+
+class Home:
+    """Where something lives that goes on between calls: a thread, and a loop in it.
+
+    Attributes:
+        loop: the loop; None as long as it is not known.
+        private (bool): whether the loop runs only while somebody blocks (`wait_for`).
+    """
+
+    def __init__(self, private: bool = False) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.private = private
+        self._thread = threading.get_ident()
+        self._beside = asyncio._get_running_loop() is not None
+
+    def choose_loop(self) -> asyncio.AbstractEventLoop:
+        """Take the running loop, or the one that this thread is going to run."""
+        self.loop = _loop(_running_loop())
+        return self.loop
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether this is called by its loop."""
+        return self.loop is not None and asyncio._get_running_loop() is self.loop
+
+    @property
+    def stands_still_here(self) -> bool:
+        """Whether its loop does nothing until this thread lets it."""
+        return (
+            self.loop is not None
+            and self._thread == threading.get_ident()
+            and (not self.private or self._beside == (asyncio._get_running_loop() is not None))
+            and not self.loop.is_running()
+        )
+
+
+def call_back(function: Callable[..., Any], *args: Any) -> Awaitable[Any] | None:
+    """Call an ordinary function of the program's.
+
+    Args:
+        function: what is called.
+        *args: with these arguments.
+
+    Returns:
+        Awaitable | None: what it has returned, if that has to be awaited.
+    """
+    result = function(*args)
+    return result if inspect.isawaitable(result) else None
 
 
 def in_place(obj: Styled[Any], method: str, *args: Any) -> Any:

@@ -1,0 +1,486 @@
+"""ChangesFeed: a listener that can be left alone, and the three ways to consume it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import HTTPError
+from ..options import check_int, check_seconds
+from ..server import Place
+from ..status import Status
+from ..styles import Home, Styled, call_back, wait_for, would_block
+from .checkpoint import Checkpoint
+from .run import Run, Terms
+from .source import Source
+from .values import FeedState
+
+log = logging.getLogger("corduroy.feed")
+
+FeedCallback = Callable[..., Any]
+
+_delivering: contextvars.ContextVar[Run | None] = contextvars.ContextVar(
+    "corduroy_delivering", default=None
+)
+"""Whose callback this is running in, or for."""
+
+
+class ChangesFeed:
+    """The changes of a database, as they happen, for as long as the program wants them.
+
+    It connects again after whatever breaks, and goes on where it was: within one process every change
+    comes once, and in order. There are three ways to consume it: ``async for change in feed``, in
+    scripts ``for change in feed``, and a callback, which begins with `listen`. Only one at a time; it
+    can be stopped, and goes on where it was when it is consumed again. Making one sends nothing.
+
+    Args:
+        db (Database): whose changes.
+        callback: ``callback(seq, changes)``, or ``callback(seq, changes, status)``: is called with a
+            list of changes and the seq of the last. If it returns an awaitable, that is awaited before
+            the next batch. What cannot be healed is told once, as ``callback(seq, [], status)`` with
+            its ``status.exception``, or to the loop's exception handler if it takes no status. If it
+            raises, the feed ends, the loop's exception handler is told, and that batch comes again
+            when `listen` is called again.
+        since (int | str): the seq to begin after, as the server gave it; 0: the beginning; ``"now"``.
+        filter (str): ``"ddoc/filter"``, or one of CouchDB's own.
+        latency (float): for how many seconds a callback's batch is gathered from its first change on;
+            0: every change by itself. A large batch does not wait.
+        heartbeat (float | None): the server is asked for a sign of life every so many seconds; none for
+            twice as long, and the connection is taken for dead. None or 0: it is trusted for ever.
+        feed (str): ``"continuous"``; ``"eventsource"``, in whose place ``"continuous"`` is taken where
+            a server does not have it; ``"longpoll"``, a request at a time, for proxies that hold
+            answers back.
+        timeout (float | None): seconds without a change after which the feed ends by itself; None:
+            never. While the program works on a change the clock stands.
+        limit (int | None): after how many changes it ends; None: never.
+        max_retries (int | None): how many failures in a row it bears; None: any number.
+        retry_for (float | None): for how many seconds it tries without success; None: for ever.
+        checkpoint (str | None): the name of a ``_local`` document of the database, in which it keeps
+            how far the program has come; what is there goes before ``since``. After a restart some
+            changes may come again, and none is left out.
+        checkpoint_every (float): seconds between two writings of it, at least; it is also written when
+            the feed is stopped.
+        on_state: is called with a `FeedState` when the feed is connected, disconnected, retrying,
+            caught up, or stopped.
+        **options: those of `Database.changes`: ``doc_ids``, ``selector``, ``query_params``, ``view``,
+            ``descending`` (the history once, backwards; a break is raised), ``include_docs``,
+            ``conflicts``, ``attachments``, ``att_encoding_info``, ``style``, ``seq_interval``.
+
+    Raises:
+        TypeError, ValueError: an argument makes no sense; it is named.
+
+    Attributes:
+        exception (Exception | None): what has ended it, if it was not stopped.
+
+    Endpoints: ``GET``, ``POST /{db}/_changes``; ``GET``, ``PUT /{db}/_local/{docid}``.
+    """
+
+    def __init__(
+        self,
+        db: Place[Any],
+        callback: FeedCallback | None = None,
+        since: Any = 0,
+        filter: str | None = None,
+        latency: float = 0.666,
+        heartbeat: float | None = 30.0,
+        *,
+        feed: str = "continuous",
+        timeout: float | None = None,
+        limit: int | None = None,
+        max_retries: int | None = None,
+        retry_for: float | None = None,
+        checkpoint: str | None = None,
+        checkpoint_every: float = 5.0,
+        on_state: Callable[[FeedState], Any] | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(db, Place):
+            raise TypeError(f"db must be a Database, not {db!r:.80}")
+        kept = None if checkpoint is None else Checkpoint(db._session, db._path, checkpoint)
+        options = {**options, "filter": filter, "since": since, "limit": limit}
+        source = Source(db._session, db._path, feed, heartbeat or 0.0, options)
+        self._set_up(
+            db, source, kept, callback, since, latency, timeout, max_retries, retry_for,
+            checkpoint_every, on_state,
+        )  # fmt: skip
+
+    def _set_up(
+        self,
+        of: Any,
+        source: Source,
+        checkpoint: Checkpoint | None,
+        callback: FeedCallback | None,
+        since: Any,
+        latency: float,
+        timeout: float | None,
+        max_retries: int | None,
+        retry_for: float | None,
+        checkpoint_every: float,
+        on_state: Callable[[FeedState], Any] | None,
+    ) -> None:
+        check_seconds(latency, "latency")
+        check_seconds(checkpoint_every, "checkpoint_every")
+        for name, seconds in (("timeout", timeout), ("retry_for", retry_for)):
+            if seconds is not None:
+                check_seconds(seconds, name)
+        if max_retries is not None and max_retries != 0:
+            check_int(max_retries, "max_retries")
+        if on_state is not None and (
+            not callable(on_state) or inspect.iscoroutinefunction(on_state)
+        ):
+            raise TypeError(f"on_state must be a plain function, not {on_state!r:.80}")
+        self._takes_status = callback is not None and _takes_status(callback)
+        self._of = of
+        self._callback = callback
+        self._latency = latency
+        self._on_state = on_state
+        self._limit = source.limit
+        self._handed = 0
+        self._run: Run | None = None
+        self._since = since
+        self._delivery: asyncio.Task[None] | None = None
+        self._terms = Terms(
+            source,
+            since,
+            timeout,
+            max_retries,
+            retry_for,
+            checkpoint,
+            checkpoint_every,
+            self._state,
+        )
+        self.exception: BaseException | None = None
+
+    @property
+    def seq(self) -> Any:
+        """The seq of the change that was handed out last, or that the server says it has come to."""
+        seq = None if self._run is None else self._run.seq
+        return self._since if seq is None else seq
+
+    @property
+    def listening(self) -> bool:
+        """Whether it is being consumed."""
+        return self._run is not None and not self._run.stopping
+
+    @property
+    def pending(self) -> int | None:
+        """How many changes are still to come, as far as the server has told: CouchDB 2 and later do,
+        at the end of a response."""
+        return None if self._run is None else self._run.pending
+
+    def __repr__(self) -> str:
+        what = "listening" if self.listening else "not listening"
+        return f"<ChangesFeed {self._terms.source.path}: {what}>"
+
+    # -- with a callback ----------------------------------------------------------------------
+
+    def listen(self) -> Self:
+        """Begin to call back, or go on where it was; nothing if it is listening already.
+
+        It happens on the running event loop, or on the one that this thread is going to run.
+
+        Returns:
+            ChangesFeed: the feed itself.
+
+        Raises:
+            RuntimeError: it has no callback, or is being iterated over.
+        """
+        if self._callback is None:
+            raise RuntimeError("this feed has no callback: iterate over it, or make one with it")
+        if self.listening and self._delivery is not None:
+            return self
+        run = self._begin()
+        loop = run.home.choose_loop()
+        self._delivery = loop.create_task(self._deliver(run, self._callback))
+        return self
+
+    async def _deliver(self, run: Run, callback: FeedCallback) -> None:
+        """Hand out batch after batch."""
+        _delivering.set(run)
+        try:
+            while await run.more():
+                if self._latency:
+                    await run.gather(self._latency)
+                while run.at < len(run.batch):
+                    count = len(run.batch) if self._latency else 1
+                    changes = run.batch[run.at : run.at + count]
+                    if not await self._hand_out(run, callback, changes):
+                        return
+        except HTTPError as error:
+            self.exception = error
+            await self._tell_of_end(run, callback, error)
+        except BaseException:  # the loop's end, as a rule
+            run.stop()
+            raise
+
+    async def _hand_out(self, run: Run, callback: FeedCallback, changes: list[Any]) -> bool:
+        run.at += len(changes)
+        try:
+            if (awaitable := self._called(callback, run.seq, changes, Status(200))) is not None:
+                await awaitable
+        except Exception as error:
+            self.exception = error
+            run.take_back(len(changes))
+            await run.close(f"the callback has failed: {error!r:.80}")
+            _report("the callback of a changes feed has failed", error, self)
+            return False
+        return True
+
+    async def _tell_of_end(self, run: Run, callback: FeedCallback, error: HTTPError) -> None:
+        if not self._takes_status:
+            _report("a changes feed has ended", error, self)
+            return
+        try:
+            if (awaitable := self._called(callback, run.seq, [], error.status)) is not None:
+                await awaitable
+        except Exception as raised:
+            _report("the callback of a changes feed has failed", raised, self)
+
+    def _called(
+        self, callback: FeedCallback, seq: Any, changes: list[Any], status: Status
+    ) -> Awaitable[Any] | None:
+        if self._takes_status:
+            return call_back(callback, seq, changes, status)
+        return call_back(callback, seq, changes)
+
+    # -- in a loop ----------------------------------------------------------------------------
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _Changes(self, self._begin())
+
+    def __iter__(self) -> Iterator[Any]:
+        if would_block(self._of):
+            raise RuntimeError("this would block the event loop: use `async for` instead")
+        return self._each(self._begin(private=True))
+
+    def _each(self, run: Run) -> Generator[Any, None, None]:
+        try:
+            while run.at < len(run.batch) or wait_for(self._more(run)):
+                run.at += 1
+                yield run.batch[run.at - 1]
+        finally:
+            if self._run is run:
+                self.stop()
+
+    async def _more(self, run: Run) -> bool:
+        try:
+            return await run.more()
+        except Exception as error:
+            self.exception = error
+            raise
+
+    def _begin(self, private: bool = False) -> Run:
+        if self.listening:
+            raise RuntimeError("this feed is being listened to already")
+        seq = None
+        if self._run is not None:
+            seq = self._run.seq
+            self._handed += self._run.handed
+        left = None if self._limit is None else self._limit - self._handed
+        self.exception = None
+        self._delivery = None
+        self._run = Run(self._terms, Home(private), seq, left)
+        return self._run
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def stop(self, drain: bool = False) -> Awaitable[None]:
+        """Stop listening; may be called from anywhere, the callback and other threads included.
+
+        Nothing is delivered afterwards, and the connection is closed. A callback that is under way is
+        not interrupted.
+
+        Args:
+            drain (bool): hand out what has been read already, and only then stop.
+
+        Returns:
+            Awaitable: is done when nothing is left of it; it need not be awaited. Where no event loop
+            runs the feed has been stopped when this returns.
+        """
+        run = self._run
+        if run is None or run.over:
+            return _Stopped(None)
+        home, loop = run.home, run.home.loop
+        if loop is None:  # nobody has asked for its first change
+            run.stop(drain)
+            run.over = True
+        elif loop.is_closed():
+            run.over = run.stopping = True
+        elif home.is_running_here:
+            return _Stopped(self._stop(run, drain))
+        elif home.stands_still_here and home.private:
+            wait_for(self._stop_and_wait(run, drain))
+        else:
+            if home.stands_still_here:
+                run.stop(drain)  # the rest is done when it runs
+            elif not drain:
+                run.stopping = True
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now
+                loop.call_soon_threadsafe(self._stop, run, drain)
+        return _Stopped(None)
+
+    async def _stop_and_wait(self, run: Run, drain: bool) -> None:
+        await self._stop(run, drain)
+
+    def _stop(self, run: Run, drain: bool) -> Awaitable[None]:
+        """Stop, on the run's loop."""
+        loop = asyncio.get_running_loop()
+        run.stop(drain)
+        if not drain:
+            return loop.create_task(run.close())
+        if self._delivery is not None and _delivering.get() is not run:
+            return asyncio.shield(self._delivery)
+        return loop.create_task(run.hung_up())
+
+    def __enter__(self) -> Self:
+        if would_block(self._of):
+            raise RuntimeError("leaving this would block the event loop: use `async with` instead")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        if self._callback is not None:
+            self.listen()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _state(self, state: FeedState) -> None:
+        if self._on_state is not None:
+            try:
+                call_back(self._on_state, state)
+            except Exception:
+                log.exception("on_state has failed")
+
+
+def asks_for_feed(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether the arguments of a method ask for a feed, and not for a list."""
+    return options.get("feed") in ("continuous", "eventsource")
+
+
+def feed_of_updates(
+    couch: Styled[Any],
+    callback: FeedCallback | None = None,
+    *,
+    feed: str = "continuous",
+    since: Any = 0,
+    limit: int | None = None,
+    latency: float = 0.666,
+    heartbeat: float | None = 30.0,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+    retry_for: float | None = None,
+    on_state: Callable[[FeedState], Any] | None = None,
+    **options: Any,
+) -> ChangesFeed:
+    """The feed of what happens to a server's databases; arguments as of `ChangesFeed`.
+
+    It keeps no checkpoint, since there is no database to keep it in.
+
+    Endpoint: ``GET /_db_updates``.
+    """
+    if "checkpoint" in options:
+        raise TypeError("checkpoint: a feed of all databases has none to keep it in: keep feed.seq")
+    options = {**options, "since": since, "limit": limit}
+    source = Source(couch._session, "", feed, heartbeat or 0.0, options)
+    made = ChangesFeed.__new__(ChangesFeed)
+    made._set_up(
+        couch,
+        source,
+        None,
+        callback,
+        since,
+        latency,
+        timeout,
+        max_retries,
+        retry_for,
+        0.0,
+        on_state,
+    )
+    return made
+
+
+class _Stopped:
+    """Awaited, or not, by whoever has stopped a feed."""
+
+    def __init__(self, ending: Awaitable[None] | None) -> None:
+        self._ending = ending
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._ending is not None:
+            yield from self._ending.__await__()
+
+
+class _Changes:
+    """What ``async for`` goes through. When it is let go of, the feed stops."""
+
+    def __init__(self, feed: ChangesFeed, run: Run) -> None:
+        self._feed = feed
+        self._run = run
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        run = self._run
+        at = run.at
+        if at == len(run.batch):
+            if not await self._feed._more(run):
+                raise StopAsyncIteration
+            at = 0
+        run.at = at + 1
+        return run.batch[at]
+
+    async def aclose(self) -> None:
+        """Stop the feed, as leaving the loop does."""
+        await self._feed.stop()
+
+    def __del__(self) -> None:
+        if self._feed._run is self._run:
+            self._feed.stop()
+
+
+def _report(message: str, error: BaseException, feed: ChangesFeed) -> None:
+    asyncio.get_running_loop().call_exception_handler(
+        {"message": message, "exception": error, "feed": feed}
+    )
+
+
+def _takes_status(callback: Any) -> bool:
+    """Whether a callback wants to be told of the status, as its third argument."""
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {callback!r:.80}")
+    try:
+        signature = inspect.signature(callback)
+    except (TypeError, ValueError):  # one that is written in C
+        return False
+    found = list(signature.parameters.values())
+    if any(one.kind is one.VAR_POSITIONAL for one in found):
+        return True
+    places = [one for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    third = places[2] if len(places) > 2 else None
+    wants = third is not None and (third.default is third.empty or third.name == "status")
+    try:
+        signature.bind(*[None] * (3 if wants else 2))
+    except TypeError:
+        raise TypeError("callback must take (seq, changes), or (seq, changes, status)") from None
+    return wants

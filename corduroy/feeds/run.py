@@ -1,0 +1,274 @@
+"""Run: one time of listening, on one loop. What is in hand, what is finished, and how it ends.
+
+The three ways to consume a feed all do the same with it: ask for `more`, hand out what is in ``batch``
+while counting in ``at``, and ask again when all of it has been handed out, which tells that all of it
+is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import HTTPError
+from ..styles import Home
+from .checkpoint import Checkpoint
+from .following import Follower
+from .source import Source
+from .values import FeedState
+
+log = logging.getLogger("corduroy.feed")
+
+# A gathered batch is not to grow without end, however many changes there are.
+_MANY = 1000
+_MUCH = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a feed listens; attributes as of `ChangesFeed`."""
+
+    source: Source
+    since: Any
+    timeout: float | None
+    max_retries: int | None
+    retry_for: float | None
+    checkpoint: Checkpoint | None
+    checkpoint_every: float
+    on_state: Callable[[FeedState], None]
+
+
+class Run:
+    """One time of listening.
+
+    Args:
+        terms (Terms): the feed's terms.
+        home (Home): where it is going to run.
+        seq: the place to go on from; None: as the terms say.
+        left (int | None): after how many changes it ends.
+
+    Attributes:
+        batch (list): the changes in hand.
+        at (int): how many of them have been handed out.
+        home (Home): where it runs.
+        stopping (bool): whether it has been told to stop, or has ended.
+        over (bool): whether nothing of it is left.
+        given (int): how many changes were handed out in batches before this one.
+    """
+
+    def __init__(self, terms: Terms, home: Home, seq: Any, left: int | None) -> None:
+        self.batch: list[Any] = []
+        self.at = 0
+        self.home = home
+        self.stopping = False
+        self.over = False
+        self.given = 0
+        self._terms = terms
+        self._left = left
+        self._follower: Follower | None = None
+        self._seq = seq  # after all that is finished
+        self._mark = seq  # after the batch
+        self._level: FeedState | None = None  # to be told when the batch is finished
+        self._closing: asyncio.Task[None] | None = None
+        self._save_at = 0.0
+        self._draining = False
+
+    @property
+    def seq(self) -> Any:
+        """The seq of what was handed out last."""
+        for change in reversed(self.batch[: self.at]):
+            if (seq := change.get("seq")) is not None:
+                return seq
+        return self._seq
+
+    @property
+    def pending(self) -> int | None:
+        """How many changes are still to come, as far as the server has told."""
+        return None if self._follower is None else self._follower.pending
+
+    @property
+    def handed(self) -> int:
+        """How many changes have been handed out."""
+        return self.given + self.at
+
+    # -- going on -----------------------------------------------------------------------------
+
+    async def more(self) -> bool:
+        """Finish the batch in hand, and wait for the next one. Being cancelled loses nothing.
+
+        Returns:
+            bool: False if it is over.
+
+        Raises:
+            HTTPError: what has ended it.
+        """
+        self._finish()
+        if self.over:
+            await self._save()
+            return False
+        try:
+            follower = self._begin()
+            changes = [] if self.stopping and not self._draining else await self._next(follower)
+            if changes:
+                self.batch, self._mark = changes, follower.seq
+                return True
+            if not self.stopping and follower.seq is not None:
+                self._seq = follower.seq
+        except Exception as error:
+            await self.close(str(error))
+            raise
+        await self.close()
+        return False
+
+    async def gather(self, seconds: float) -> None:
+        """Add what comes within some time to the batch in hand, unless that is large already."""
+        follower, loop = self._begin(), asyncio.get_running_loop()
+        size, until = follower.size, loop.time() + seconds
+        while len(self.batch) < _MANY and size < _MUCH and not self.stopping:
+            if not await follower.wait(max(0.0, until - loop.time())) or not follower.has_changes:
+                return
+            self.batch += follower.take()
+            self._mark = follower.seq
+            size += follower.size
+
+    def take_back(self, count: int) -> None:
+        """Take back what was handed out last: it was not finished."""
+        self.at -= count
+
+    def _begin(self) -> Follower:
+        if self._follower is None:
+            terms = self._terms
+            self.home.loop = loop = asyncio.get_running_loop()
+            self._save_at = loop.time() + terms.checkpoint_every
+            self._follower = Follower(
+                terms.source,
+                self._find_start,
+                self._left,
+                terms.max_retries,
+                terms.retry_for,
+                self._told,
+            )
+        return self._follower
+
+    async def _find_start(self) -> Any:
+        """The seq to begin after, if it is not known: the checkpoint's, or what the terms say."""
+        terms = self._terms
+        if self._seq is None:
+            start = terms.since
+            if terms.checkpoint is not None and (kept := await terms.checkpoint.read()) is not None:
+                start = kept
+            if start == "now" and not terms.source.descending:
+                # Asked once, and not at each attempt: what happens meanwhile is part of the feed.
+                answer = await terms.source.session.send(terms.source.ask_now())
+                start = answer.json()["last_seq"]
+            self._seq = start
+        return self._seq
+
+    async def _next(self, follower: Follower) -> list[Any]:
+        loop, timeout = asyncio.get_running_loop(), self._terms.timeout
+        until = None if timeout is None else loop.time() + timeout
+        while True:
+            await self._save_when_due()
+            looks = [until] if until is not None else []
+            if self._terms.checkpoint is not None:
+                looks.append(self._save_at)
+            left = max(0.0, min(looks) - loop.time()) if looks else None
+            if await follower.wait(left):
+                return follower.take()
+            if follower.seq is not None:  # there is nothing in hand: all that was read is finished
+                self._seq = follower.seq
+            if until is not None and loop.time() >= until:
+                if follower.trouble is not None:
+                    raise follower.trouble
+                return []
+
+    def _finish(self) -> None:
+        """All of the batch has been handed out, and finished."""
+        if self.batch and self.at == len(self.batch):
+            self.given += self.at
+            self.batch, self.at = [], 0
+            self._seq = self._mark
+        if self._level is not None and not self.batch:
+            state, self._level = self._level, None
+            self._tell(state)
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    async def _save_when_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._terms.checkpoint is not None and loop.time() >= self._save_at:
+            try:
+                await self._save()
+            finally:
+                self._save_at = loop.time() + self._terms.checkpoint_every
+
+    async def _save(self) -> None:
+        """Write the checkpoint, unless it is there already.
+
+        Raises:
+            HTTPError: it will never be written.
+        """
+        checkpoint = self._terms.checkpoint
+        if checkpoint is None or self._seq is None or self._seq == checkpoint.seq:
+            return
+        try:
+            await checkpoint.write(self._seq)
+        except HTTPError as error:
+            if error.code < 500 and error.code not in (408, 409, 429):
+                raise
+            log.warning("%s: the checkpoint waits: %s", self._terms.source.path, error)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def stop(self, drain: bool = False) -> None:
+        """Read no more; on the run's loop. What has been read is handed out still, or forgotten."""
+        if self.stopping:
+            drain = drain and self._draining
+        self.stopping, self._draining = True, drain
+        if not drain:
+            handed = self.seq
+            if self.batch and self.at < len(self.batch):
+                self._mark = handed
+                del self.batch[self.at :]
+        if self._follower is not None:
+            self._follower.close()
+
+    async def close(self, reason: str = "") -> None:
+        """Stop, and wait until nothing is left."""
+        if self._closing is None:
+            self.stop()
+            self._closing = asyncio.get_running_loop().create_task(self._close(reason))
+        await asyncio.shield(self._closing)
+
+    async def hung_up(self) -> None:
+        """Wait until the connection is closed, after `stop`."""
+        if self._follower is not None:
+            await self._follower.closed()
+
+    async def _close(self, reason: str) -> None:
+        await self.hung_up()
+        try:
+            await self._save()
+        except HTTPError as error:
+            log.warning("%s: the checkpoint is not written: %s", self._terms.source.path, error)
+        self.over = True
+        self._tell(FeedState("stopped", reason))
+
+    # -- telling ------------------------------------------------------------------------------
+
+    def _told(self, state: FeedState) -> None:
+        if state.name == "caught up" and self.batch:
+            self._level = state
+        else:
+            self._tell(state)
+
+    def _tell(self, state: FeedState) -> None:
+        source = self._terms.source
+        level = logging.INFO if state.name in ("disconnected", "retrying") else logging.DEBUG
+        delay = f" in {state.seconds:.1f} s" if state.seconds else ""
+        why = f": {state.reason}" if state.reason else ""
+        log.log(level, "%s: %s%s%s", source.path, state.name, delay, why)
+        self._terms.on_state(state)

@@ -1,0 +1,107 @@
+"""What a feed gives: the changes of documents and of databases, and what becomes of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .. import defaults
+from ..documents import AttrDict
+
+
+class Change(AttrDict):
+    """One change of a document, a dict as the server sent it: ``seq``, ``id``, ``changes``…"""
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> Any:
+        """The document's id (str)."""
+        return dict.get(self, "id")
+
+    @property
+    def seq(self) -> Any:
+        """Where the change stands in the database's history: opaque, an int on CouchDB 1.x and a
+        str later; None where ``seq_interval`` left it out."""
+        return dict.get(self, "seq")
+
+    @property
+    def revs(self) -> list[str]:
+        """The revisions that changed: the winning one, or all leaves with ``style="all_docs"``."""
+        return [leaf["rev"] for leaf in dict.get(self, "changes", ())]
+
+    @property
+    def rev(self) -> Any:
+        """The first of them (str), the winning one."""
+        leaves = dict.get(self, "changes")
+        return leaves[0]["rev"] if leaves else None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the document was deleted."""
+        return bool(dict.get(self, "deleted"))
+
+    @property
+    def doc(self) -> Any:
+        """The document (`Document`) where ``include_docs`` was asked for; else None."""
+        found = dict.get(self, "doc")
+        if type(found) is dict:
+            found = self["doc"] = defaults.document(found)
+        return found
+
+    def __getitem__(self, key: str) -> Any:
+        return self.doc if key == "doc" and "doc" in self else super().__getitem__(key)
+
+
+class DatabaseUpdate(AttrDict):
+    """Something that happened to a database: a dict with ``db_name``, ``type`` and ``seq``."""
+
+    __slots__ = ()
+
+    @property
+    def db_name(self) -> Any:
+        """The database's name (str)."""
+        return dict.get(self, "db_name")
+
+    @property
+    def type(self) -> Any:
+        """``"created"``, ``"updated"`` or ``"deleted"``."""
+        return dict.get(self, "type")
+
+    @property
+    def seq(self) -> Any:
+        """Where it stands in the server's history; opaque."""
+        return dict.get(self, "seq")
+
+
+def database_update(row: dict[str, Any]) -> DatabaseUpdate:
+    """Make an update of a row as the server sent it.
+
+    With ``feed=eventsource`` CouchDB sends changes of ``_global_changes`` instead, whose ids tell all.
+
+    Args:
+        row (dict): the row.
+
+    Returns:
+        DatabaseUpdate: the update.
+    """
+    if "db_name" not in row and "id" in row:
+        kind, _, name = str(row["id"]).partition(":")
+        row = {"db_name": name, "type": kind, "seq": row.get("seq")}
+    return DatabaseUpdate(row)
+
+
+@dataclass(frozen=True)
+class FeedState:
+    """What has become of a feed, as ``on_state`` is told.
+
+    Attributes:
+        name (str): ``"connected"``, ``"disconnected"``, ``"retrying"``, ``"caught up"`` or
+            ``"stopped"``.
+        reason (str): why, where there is a reason.
+        seconds (float): until the next attempt, when retrying.
+    """
+
+    name: str
+    reason: str = ""
+    seconds: float = 0.0
