@@ -26,14 +26,14 @@ CHUNK = 1490
 class Answer:
     """Answers any method on `path`, whatever the query. Views are sent chunked, as by CouchDB.
 
-    Some clients of a feed lose a line that goes on in the next chunk. Those of CouchDB end with a
-    line, and where `whole_lines` says so, any server here sends the very same.
+    A client pays for every chunk, and CouchDB's are small. Where `as_couchdb` says so, any server here
+    sends the very same; they end where a line ends.
     """
 
     path: str
     body: Callable[[], Iterable[bytes]]
     chunked: bool = False
-    whole_lines: bool = False
+    as_couchdb: bool = False
     etag: bool = True
 
     @property
@@ -159,7 +159,7 @@ ANSWERS = [
     Answer(f"/{DATABASE}", _line(DATABASE_INFO)),
     Answer(f"/{DATABASE}/{DOCUMENT}", _line(document(DOCUMENT, 1))),
     Answer(VIEW, view_lines, chunked=True),
-    Answer(FEED, feed_lines, chunked=True, whole_lines=True, etag=False),
+    Answer(FEED, feed_lines, chunked=True, as_couchdb=True, etag=False),
 ]
 
 MISSING = b'{"error":"not_found","reason":"missing"}\n'
