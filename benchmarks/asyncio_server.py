@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 
 from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, SERVER, Answer, in_chunks
@@ -30,10 +30,10 @@ def render(answer: Answer) -> tuple[bytes, bytes]:
     return head("200 OK", f"Content-Length: {len(body)}", answer.headers), body
 
 
-def responses() -> dict[bytes, bytes]:
+def responses(answers: Iterable[Answer] = ANSWERS) -> dict[bytes, bytes]:
     """By method and path, as the request line begins."""
     found = {}
-    for answer in ANSWERS:
+    for answer in answers:
         top, body = render(answer)
         path = answer.path.encode()
         found[b"HEAD " + path] = top
@@ -91,7 +91,11 @@ async def serve(connection: Callable[[], Canned]) -> None:
     await server.serve_forever()
 
 
-if __name__ == "__main__":
-    answers = responses()
+def main(connection: Callable[[], Canned]) -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(lambda: Canned(answers)))
+        asyncio.run(serve(connection))
+
+
+if __name__ == "__main__":
+    rendered = responses()
+    main(lambda: Canned(rendered))

@@ -18,10 +18,14 @@ Results = Mapping[str, Figures]
 
 @dataclass(frozen=True)
 class Contestant:
-    """A client and the way it is used. `run` does its imports itself: memory is measured."""
+    """A client and the way it is used. `run` does its imports itself: memory is measured.
+
+    A client that cannot be had on every machine says what it `lacks`, and is skipped.
+    """
 
     name: str
     run: Callable[[Meter, str], None]
+    lacks: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from . import nano
 from .model import Bar, Benchmark, Column, Figures, Group, Results
 from .runner import Outcome
 
@@ -24,7 +25,7 @@ COSTS = (
     Column("above idle", "above_idle_mb", "{:.1f}"),
 )
 PACKAGES = (
-    "corduroy", "aiocouch", "aiohttp", "couchdb3", "couchdb", "tornado", "pycurl",
+    "corduroy", "aiocouch", "aiohttp", "couchdb3", "couchdb", "cloudant", "tornado", "pycurl",
     "httptools", "msgspec", "orjson",
 )  # fmt: skip
 
@@ -91,10 +92,12 @@ def document(benchmarks: list[Benchmark], outcome: Outcome, server: str) -> dict
         "server": server,
         "python": platform.python_version(),
         "machine": {"platform": platform.platform(), "cpus": os.cpu_count()},
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {name: found for name in PACKAGES if (found := _version(name))}
+        | nano.versions(),
         "benchmarks": {each.name: _figures(each, completed[each.name]) for each in benchmarks},
         "bars": [judge(bar, completed[each.name]) for each in benchmarks for bar in each.bars],
         "failures": {": ".join(who): why for who, why in outcome.failures.items()},
+        "skipped": {": ".join(who): why for who, why in outcome.skipped.items()},
     }
 
 

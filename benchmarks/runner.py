@@ -27,6 +27,7 @@ class Outcome:
 
     rounds: dict[str, list[Results]] = field(default_factory=dict)
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    skipped: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def completed(self, benchmark: Benchmark) -> list[Results]:
         """Without those contestants that failed in any of the rounds."""
@@ -38,10 +39,14 @@ class Outcome:
     def failed(self, benchmark: Benchmark, contestant: str) -> bool:
         return (benchmark.name, contestant) in self.failures
 
+    def out(self, benchmark: Benchmark, contestant: str) -> bool:
+        return self.failed(benchmark, contestant) or (benchmark.name, contestant) in self.skipped
+
 
 def run(benchmarks: Iterable[Benchmark], rounds: int, server: CannedServer) -> Outcome:
     outcome = Outcome()
     for benchmark in benchmarks:
+        skip(benchmark, outcome)
         outcome.rounds[benchmark.name] = done = []
         for number in range(1, rounds + 1):
             print(f"{benchmark.name}, round {number} of {rounds}", file=sys.stderr)
@@ -49,10 +54,17 @@ def run(benchmarks: Iterable[Benchmark], rounds: int, server: CannedServer) -> O
     return outcome
 
 
+def skip(benchmark: Benchmark, outcome: Outcome) -> None:
+    for contestant in benchmark.contestants:
+        if (lack := contestant.lacks()) is not None:
+            outcome.skipped[benchmark.name, contestant.name] = lack
+            print(f"{benchmark.name}: {contestant.name} skipped: {lack}", file=sys.stderr)
+
+
 def run_round(
     benchmark: Benchmark, server: CannedServer, outcome: Outcome, backwards: bool
 ) -> Results:
-    """Everybody's turns; who has failed is out.
+    """Everybody's turns; who has failed or was skipped is out.
 
     Every other round goes backwards: what a contestant finds depends on who was before it.
     """
@@ -61,7 +73,7 @@ def run_round(
         cpus = server.cpus(group.in_turns)
         names = [contestant.name for contestant in group.contestants] * group.turns
         for name in reversed(names) if backwards else names:
-            if outcome.failed(benchmark, name):
+            if outcome.out(benchmark, name):
                 continue
             try:
                 figures = run_once(benchmark.name, name, server.url, cpus)

@@ -61,8 +61,8 @@ Started = tuple[subprocess.Popen[Any], int]
 
 
 @contextmanager
-def asyncio_server() -> Iterator[Started]:
-    command = [sys.executable, "-m", "benchmarks.asyncio_server"]
+def asyncio_server(module: str = "asyncio_server") -> Iterator[Started]:
+    command = [sys.executable, "-m", f"benchmarks.{module}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -131,14 +131,13 @@ def _text(answer: Answer) -> str:
 def _file(body: Path, answer: Answer) -> str:
     """A file is not for POST: error_page turns that into GET."""
     with body.open("wb") as file:
-        file.writelines(in_chunks(answer.body()) if answer.whole_lines else answer.body())
-    # ssi is there for one thing: with it, nginx does not know the length and sends chunks.
-    # They end anywhere. Where that matters, they are in the file, and nginx knows of no chunks;
-    # then it also closes the connection at the end.
+        file.writelines(in_chunks(answer.body()) if answer.as_couchdb else answer.body())
+    # ssi is there for one thing: with it, nginx does not know the length and sends chunks, of 32 KiB.
+    # For CouchDB's own, the file has them in it, and nginx makes none; it then closes the connection.
     framed = "chunked_transfer_encoding off; add_header Transfer-Encoding chunked;"
     return (
         f"      alias {body}; ssi on; ssi_types {CONTENT_TYPE};\n"
-        f"      {framed if answer.whole_lines else ''}\n"
+        f"      {framed if answer.as_couchdb else ''}\n"
         f"      error_page 405 =200 {answer.path};\n"
     )
 

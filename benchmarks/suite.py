@@ -1,5 +1,8 @@
 """The benchmarks, in the order in which they run: add yours here."""
 
-from . import get, view
+from . import changes, get, livefeed, view
 
-BENCHMARKS = {each.name: each for each in (get.BENCHMARK, view.BENCHMARK)}
+BENCHMARKS = {
+    each.name: each
+    for each in (get.BENCHMARK, view.BENCHMARK, changes.BENCHMARK, livefeed.BENCHMARK)
+}
