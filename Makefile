@@ -18,14 +18,18 @@ THROUGH_ANY_CLIENT := tests/api tests/styles tests/examples/test_rankings.py
 # Tornado's simple client leaves the sockets of cancelled requests to the garbage collector.
 LEAVES_SOCKETS := -W ignore::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo livefeed test lint docs bench clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMPS)/base  ## the quickstart, against the embedded server or COUCHDB_URL
 	@$(if $(COUCHDB_URL),,$(NODE))
 	@$(BIN)/python -m corduroy.testing -- $(BIN)/python examples/quickstart.py
+
+livefeed: $(STAMPS)/base  ## a page with a database's changes as they happen, written to now and then
+	@$(if $(COUCHDB_URL),,$(NODE))
+	@$(BIN)/python -m examples.livefeed --demo
 
 test: lint docs  ## everything: lint, types, docs, and the whole suite
 	@$(NODE)
