@@ -203,6 +203,16 @@ def check_int(value: Any, name: str, most: int | None = None) -> None:
         raise ValueError(f"{name} must be an int {bounds}, not {value!r:.80}")
 
 
+def check_count(value: Any, name: str) -> None:
+    """Refuse what is no int of at least 0.
+
+    Args:
+        value (int): the number.
+        name (str): the argument's name.
+    """
+    _count(name, value)
+
+
 def check_seconds(seconds: Any, name: str = "timeout") -> None:
     """Refuse what is no number of seconds.
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..errors import HTTPError
-from ..options import check_int, check_seconds
+from ..options import check_count, check_seconds
 from ..server import Place
 from ..status import Status
 from ..styles import Home, Styled, call_back, wait_for, would_block
@@ -129,8 +129,12 @@ class ChangesFeed:
         for name, seconds in (("timeout", timeout), ("retry_for", retry_for)):
             if seconds is not None:
                 check_seconds(seconds, name)
-        if max_retries is not None and max_retries != 0:
-            check_int(max_retries, "max_retries")
+        if max_retries is not None:
+            check_count(max_retries, "max_retries")
+        if callback is not None and of._style == "blocking":
+            raise TypeError(
+                "callback: an object of style 'blocking' takes none; use with_style('auto')"
+            )
         if on_state is not None and (
             not callable(on_state) or inspect.iscoroutinefunction(on_state)
         ):
@@ -143,11 +147,11 @@ class ChangesFeed:
         self._limit = source.limit
         self._handed = 0
         self._run: Run | None = None
-        self._since = since
+        self._since = 0 if since is None else since
         self._delivery: asyncio.Task[None] | None = None
         self._terms = Terms(
             source,
-            since,
+            self._since,
             timeout,
             max_retries,
             retry_for,
@@ -204,23 +208,25 @@ class ChangesFeed:
         """Hand out batch after batch."""
         _delivering.set(run)
         try:
-            while await run.more():
-                if self._latency:
+            while await run.step():
+                if self._latency and run.at == 0:
                     await run.gather(self._latency)
-                while run.at < len(run.batch):
-                    count = len(run.batch) if self._latency else 1
-                    changes = run.batch[run.at : run.at + count]
-                    if not await self._hand_out(run, callback, changes):
-                        return
-        except HTTPError as error:
+                    if run.dropping:  # it was stopped meanwhile
+                        continue
+                if not await self._hand_out(run, callback):
+                    return
+        except Exception as error:
             self.exception = error
             await self._tell_of_end(run, callback, error)
         except BaseException:  # the loop's end, as a rule
             run.stop()
             raise
 
-    async def _hand_out(self, run: Run, callback: FeedCallback, changes: list[Any]) -> bool:
+    async def _hand_out(self, run: Run, callback: FeedCallback) -> bool:
+        """Call back with the next changes; False if that has failed."""
+        changes = run.batch[run.at :] if self._latency else [run.batch[run.at]]
         run.at += len(changes)
+        run.in_hand = len(changes)
         try:
             if (awaitable := self._called(callback, run.seq, changes, Status(200))) is not None:
                 await awaitable
@@ -230,14 +236,16 @@ class ChangesFeed:
             await run.close(f"the callback has failed: {error!r:.80}")
             _report("the callback of a changes feed has failed", error, self)
             return False
+        run.in_hand = 0
         return True
 
-    async def _tell_of_end(self, run: Run, callback: FeedCallback, error: HTTPError) -> None:
+    async def _tell_of_end(self, run: Run, callback: FeedCallback, error: Exception) -> None:
         if not self._takes_status:
             _report("a changes feed has ended", error, self)
             return
         try:
-            if (awaitable := self._called(callback, run.seq, [], error.status)) is not None:
+            told = error.status if isinstance(error, HTTPError) else Status(599, exception=error)
+            if (awaitable := self._called(callback, run.seq, [], told)) is not None:
                 await awaitable
         except Exception as raised:
             _report("the callback of a changes feed has failed", raised, self)
@@ -261,16 +269,18 @@ class ChangesFeed:
 
     def _each(self, run: Run) -> Generator[Any, None, None]:
         try:
-            while run.at < len(run.batch) or wait_for(self._more(run)):
+            while True:
+                if run.due and not wait_for(self._step(run)):
+                    return
                 run.at += 1
                 yield run.batch[run.at - 1]
         finally:
             if self._run is run:
                 self.stop()
 
-    async def _more(self, run: Run) -> bool:
+    async def _step(self, run: Run) -> bool:
         try:
-            return await run.more()
+            return await run.step()
         except Exception as error:
             self.exception = error
             raise
@@ -319,8 +329,9 @@ class ChangesFeed:
         else:
             if home.stands_still_here:
                 run.stop(drain)  # the rest is done when it runs
-            elif not drain:
+            else:
                 run.stopping = True
+                run.dropping = run.dropping or not drain
             with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(self._stop, run, drain)
         return _Stopped(None)
@@ -442,13 +453,10 @@ class _Changes:
 
     async def __anext__(self) -> Any:
         run = self._run
-        at = run.at
-        if at == len(run.batch):
-            if not await self._feed._more(run):
-                raise StopAsyncIteration
-            at = 0
-        run.at = at + 1
-        return run.batch[at]
+        if run.due and not await self._feed._step(run):
+            raise StopAsyncIteration
+        run.at += 1
+        return run.batch[run.at - 1]
 
     async def aclose(self) -> None:
         """Stop the feed, as leaving the loop does."""

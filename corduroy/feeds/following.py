@@ -7,6 +7,7 @@ every change once and in order; what becomes of the connections is not their bus
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from ..transport.stream import Stream
 from .lines import PARSERS, Parser
 from .source import Source
 from .values import FeedState
+
+log = logging.getLogger("corduroy.feed")
 
 _PATIENCE = (408, 429)  # what 4xx say that may go better next time
 
@@ -246,7 +249,7 @@ class Follower:
         if kind == "eventsource" and said != b"text/event-stream":
             stream.close()
             self._kind = "continuous"
-            self._tell(FeedState("retrying", "the server has no eventsource: taking continuous"))
+            log.info("%s: the server has no eventsource: taking continuous", source.path)
             return None
         self._parser = PARSERS[kind]()
         self._given.update(self._beyond)

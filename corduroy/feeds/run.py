@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,8 +54,10 @@ class Run:
     Attributes:
         batch (list): the changes in hand.
         at (int): how many of them have been handed out.
+        in_hand (int): how many of these, the last ones, the program is still working on.
         home (Home): where it runs.
         stopping (bool): whether it has been told to stop, or has ended.
+        dropping (bool): whether what is in hand is not to be handed out any more.
         over (bool): whether nothing of it is left.
         given (int): how many changes were handed out in batches before this one.
     """
@@ -62,8 +65,10 @@ class Run:
     def __init__(self, terms: Terms, home: Home, seq: Any, left: int | None) -> None:
         self.batch: list[Any] = []
         self.at = 0
+        self.in_hand = 1
         self.home = home
         self.stopping = False
+        self.dropping = False
         self.over = False
         self.given = 0
         self._terms = terms
@@ -74,15 +79,25 @@ class Run:
         self._level: FeedState | None = None  # to be told when the batch is finished
         self._closing: asyncio.Task[None] | None = None
         self._save_at = 0.0
-        self._draining = False
 
     @property
     def seq(self) -> Any:
         """The seq of what was handed out last."""
-        for change in reversed(self.batch[: self.at]):
+        return self._seq_at(self.at)
+
+    def _seq_at(self, at: int) -> Any:
+        """The last seq that is known among so many changes of the batch."""
+        for change in reversed(self.batch[: max(0, at)]):
             if (seq := change.get("seq")) is not None:
                 return seq
         return self._seq
+
+    @property
+    def due(self) -> bool:
+        """Whether `step` has something to do before the next change is handed out."""
+        if self.at == len(self.batch) or self.dropping:
+            return True
+        return self._terms.checkpoint is not None and time.monotonic() >= self._save_at
 
     @property
     def pending(self) -> int | None:
@@ -96,6 +111,19 @@ class Run:
 
     # -- going on -----------------------------------------------------------------------------
 
+    async def step(self) -> bool:
+        """See to it that there is a change to be handed out; as `more`, amid a batch, too."""
+        if self.at < len(self.batch) and not self.dropping:
+            try:
+                await self._save_when_due(
+                    self.at
+                )  # all of these are finished: the next is asked for
+            except HTTPError as error:
+                await self.close(str(error))
+                raise
+            return True
+        return await self.more()
+
     async def more(self) -> bool:
         """Finish the batch in hand, and wait for the next one. Being cancelled loses nothing.
 
@@ -105,13 +133,15 @@ class Run:
         Raises:
             HTTPError: what has ended it.
         """
+        if self.dropping:
+            self._drop()
         self._finish()
         if self.over:
             await self._save()
             return False
         try:
             follower = self._begin()
-            changes = [] if self.stopping and not self._draining else await self._next(follower)
+            changes = [] if self.dropping else await self._next(follower)
             if changes:
                 self.batch, self._mark = changes, follower.seq
                 return True
@@ -137,12 +167,13 @@ class Run:
     def take_back(self, count: int) -> None:
         """Take back what was handed out last: it was not finished."""
         self.at -= count
+        self.in_hand = 0
 
     def _begin(self) -> Follower:
         if self._follower is None:
             terms = self._terms
-            self.home.loop = loop = asyncio.get_running_loop()
-            self._save_at = loop.time() + terms.checkpoint_every
+            self.home.loop = asyncio.get_running_loop()
+            self._save_at = time.monotonic() + terms.checkpoint_every
             self._follower = Follower(
                 terms.source,
                 self._find_start,
@@ -172,11 +203,10 @@ class Run:
         until = None if timeout is None else loop.time() + timeout
         while True:
             await self._save_when_due()
-            looks = [until] if until is not None else []
+            looks = [] if until is None else [until - loop.time()]
             if self._terms.checkpoint is not None:
-                looks.append(self._save_at)
-            left = max(0.0, min(looks) - loop.time()) if looks else None
-            if await follower.wait(left):
+                looks.append(self._save_at - time.monotonic())
+            if await follower.wait(max(0.0, min(looks)) if looks else None):
                 return follower.take()
             if follower.seq is not None:  # there is nothing in hand: all that was read is finished
                 self._seq = follower.seq
@@ -197,25 +227,27 @@ class Run:
 
     # -- checkpoints --------------------------------------------------------------------------
 
-    async def _save_when_due(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._terms.checkpoint is not None and loop.time() >= self._save_at:
+    async def _save_when_due(self, at: int = 0) -> None:
+        if self._terms.checkpoint is not None and time.monotonic() >= self._save_at:
             try:
-                await self._save()
+                await self._save(at)
             finally:
-                self._save_at = loop.time() + self._terms.checkpoint_every
+                self._save_at = time.monotonic() + self._terms.checkpoint_every
 
-    async def _save(self) -> None:
+    async def _save(self, at: int = 0) -> None:
         """Write the checkpoint, unless it is there already.
+
+        Args:
+            at (int): how many changes of the batch are finished.
 
         Raises:
             HTTPError: it will never be written.
         """
-        checkpoint = self._terms.checkpoint
-        if checkpoint is None or self._seq is None or self._seq == checkpoint.seq:
+        checkpoint, seq = self._terms.checkpoint, self._seq_at(at)
+        if checkpoint is None or seq is None or seq == checkpoint.seq:
             return
         try:
-            await checkpoint.write(self._seq)
+            await checkpoint.write(seq)
         except HTTPError as error:
             if error.code < 500 and error.code not in (408, 409, 429):
                 raise
@@ -225,16 +257,17 @@ class Run:
 
     def stop(self, drain: bool = False) -> None:
         """Read no more; on the run's loop. What has been read is handed out still, or forgotten."""
-        if self.stopping:
-            drain = drain and self._draining
-        self.stopping, self._draining = True, drain
+        self.stopping = True
         if not drain:
-            handed = self.seq
-            if self.batch and self.at < len(self.batch):
-                self._mark = handed
-                del self.batch[self.at :]
+            self.dropping = True
+            self._drop()
         if self._follower is not None:
             self._follower.close()
+
+    def _drop(self) -> None:
+        if self.at < len(self.batch):
+            self._mark = self.seq
+            del self.batch[self.at :]
 
     async def close(self, reason: str = "") -> None:
         """Stop, and wait until nothing is left."""
@@ -251,7 +284,7 @@ class Run:
     async def _close(self, reason: str) -> None:
         await self.hung_up()
         try:
-            await self._save()
+            await self._save(self.at - self.in_hand)
         except HTTPError as error:
             log.warning("%s: the checkpoint is not written: %s", self._terms.source.path, error)
         self.over = True

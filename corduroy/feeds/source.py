@@ -91,9 +91,12 @@ class Source:
         if limit is not None:
             query["limit"] = str(limit)
         target = self.path + query_string(query)
+        # What is compressed on the way is held back until there is enough of it: PouchDB Server does so,
+        # and many a proxy.
+        headers = {"Accept-Encoding": "identity"}
         if self._body is None:
-            return Request("GET", target)
-        headers = {"Content-Type": "application/json"}
+            return Request("GET", target, headers=headers)
+        headers["Content-Type"] = "application/json"
         return Request("POST", target, body=self._body, headers=headers, safe=True)
 
     def ask_now(self) -> Request:

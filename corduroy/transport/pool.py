@@ -241,12 +241,14 @@ class Pool:
             if not turn.done():
                 turn.set_exception(ConnectionBroken("the client was closed"))
 
-    async def open_apart(self, out: Outgoing) -> tuple[Connection, Reply]:
+    async def open_apart(self, out: Outgoing, within: float) -> tuple[Connection, Reply]:
         """Like `open`, on a connection that is apart from all others: it takes no slot, and may last
         for months.
 
         Args:
-            out (Outgoing): the request, without a producer; its deadline is that of the headers.
+            out (Outgoing): the request, without a producer.
+            within (float): seconds until the headers must be there, once there is a connection; 0: no
+                limit.
 
         Returns:
             (Connection, Reply): as of `open`; whoever has the connection must ``abort`` it.
@@ -254,8 +256,9 @@ class Pool:
         if self._closed:
             raise RuntimeError("the client has been closed")
         connection = await self._dial(out)
+        due = self.loop.time() + within if within else 0.0
         try:
-            connection.start(out.head, False, out.bodiless, out.done_by)
+            connection.start(out.head, False, out.bodiless, due)
             reply = await connection.head()
         except BaseException:
             connection.abort()

@@ -187,8 +187,8 @@ class Session:
         try:
             if isinstance(client, KeepAliveHTTPClient):
                 out = self._outgoing(client.pool, request)
-                out.done_by = out.since + out.connect + within if within else 0.0
-                stream = await open_in_pool(client.pool, out)
+                out.done_by = 0.0
+                stream = await open_in_pool(client.pool, out, within)
             else:
                 headers = {**self._headers, **(request.headers or {})}
                 url = self.url + request.target

@@ -109,17 +109,18 @@ class PoolStream:
             connection.abort()
 
 
-async def open_in_pool(pool: Pool, out: Outgoing) -> PoolStream:
+async def open_in_pool(pool: Pool, out: Outgoing, within: float) -> PoolStream:
     """Send a request through the pool; wait for its answer's headers.
 
     Args:
         pool (Pool): the pool.
-        out (Outgoing): the request; its deadline is that of the headers.
+        out (Outgoing): the request.
+        within (float): seconds until they must be there, once there is a connection; 0: no limit.
 
     Returns:
         PoolStream: the answer.
     """
-    return PoolStream(pool.loop, *await pool.open_apart(out))
+    return PoolStream(pool.loop, *await pool.open_apart(out, within))
 
 
 class ForeignStream:
@@ -277,7 +278,7 @@ async def open_foreign(
             prepare_curl_callback=set_up_curl,
             **tls_options(client, trust),
         ),
-        defaults.connect_timeout + within if within else 0.0,
+        min(defaults.connect_timeout or within, within) + within,
     )
     return stream
 

@@ -1,0 +1,90 @@
+"""What happens to the databases of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+from corduroy import ChangesFeed, DatabaseUpdate, HTTPError, NotFound, PreconditionFailed
+from tests.feeds.conftest import until
+
+
+@pytest.fixture
+def updated(couch, classic):
+    """The server, with the database in which CouchDB keeps its updates."""
+    if classic:
+        pytest.skip("PouchDB Server offers no _db_updates")
+    blocking = couch.with_style("blocking")
+    try:
+        blocking.create("_global_changes")
+    except PreconditionFailed:
+        yield couch
+        return
+    yield couch
+    blocking.delete("_global_changes")
+
+
+def test_a_list_of_what_has_happened(call, updated):
+    found = call(updated.db_updates, limit=5)
+    assert "last_seq" in found
+    assert isinstance(found["results"], list)
+    assert call(updated.db_updates, since="now")["results"] == []
+
+
+@pytest.mark.parametrize("feed", ["continuous", "eventsource"])
+def test_a_feed_of_what_happens(updated, later, feed):
+    blocking = updated.with_style("blocking")
+    name = f"updates-{uuid.uuid4().hex}"
+    later(0.3, blocking.create, name)
+    for update in updated.db_updates(feed=feed, since="now", timeout=10):
+        assert isinstance(update, DatabaseUpdate)
+        if update.db_name == name:
+            assert update.type == "created"
+            assert update.seq
+            break
+    else:
+        raise AssertionError("the update has not come")
+    blocking.delete(name)
+
+
+def test_with_a_callback_it_listens_at_once(updated):
+    async def main():
+        got = []
+        name = f"updates-{uuid.uuid4().hex}"
+        feed = updated.db_updates(
+            feed="continuous",
+            since="now",
+            latency=0,
+            callback=lambda seq, updates: got.extend(update.db_name for update in updates),
+        )
+        assert isinstance(feed, ChangesFeed)
+        assert feed.listening
+        await asyncio.sleep(0.3)
+        await updated.create(name)
+        await until(lambda: name in got)
+        await feed.stop()
+        await updated.delete(name)
+
+    asyncio.run(main())
+
+
+def test_where_the_server_has_none_it_says_so(couch, classic):
+    with pytest.raises(HTTPError if classic else NotFound):
+        list(couch.db_updates(feed="continuous"))
+
+
+def test_there_is_no_place_for_a_checkpoint(couch):
+    with pytest.raises(TypeError, match="checkpoint"):
+        couch.db_updates(feed="continuous", checkpoint="mine")
+
+
+def test_bad_arguments_are_refused_at_the_call(couch):
+    for kind, options in (
+        (TypeError, {"feed": "continuous", "include_docs": True}),
+        (TypeError, {"filter": "a/b"}),
+        (ValueError, {"feed": "x"}),
+    ):
+        with pytest.raises(kind):
+            couch.db_updates(**options)
