@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -368,6 +369,7 @@ async def test_only_notes_are_changed_and_only_by_this_page(db):
 
 
 async def test_the_demo_writes_edits_and_deletes(db):
+    random.seed(5984)
     db, notes = db.with_style("future"), []
     for _ in range(60):
         await write_one(db, notes)
