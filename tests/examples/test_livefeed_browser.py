@@ -13,7 +13,7 @@ from corduroy import Couch
 from corduroy.testing import Server
 from examples.livefeed.demo import Outage
 from tests.examples.chromium import PROGRAM, Chromium
-from tests.examples.test_livefeed import serving
+from tests.examples.livefeed import serving
 
 PICTURES = Path(__file__).parents[2] / "build" / "livefeed"
 FIRST = "document.querySelector('#changes li')"
