@@ -10,7 +10,8 @@ from .calls import Closing
 from .changes import list_updates
 from .database import Database, database_of
 from .errors import HTTPError
-from .feeds.feed import ChangesFeed, FeedCallback, asks_for_feed, feed_of_updates
+from .feeds.delivery import FeedCallback
+from .feeds.feed import ChangesFeed, asks_for_feed, feed_of_updates
 from .node import configure, statistics
 from .options import check_int
 from .replication import replicate

@@ -12,7 +12,8 @@ from .conflicts import replace
 from .design import Functions
 from .documents import Document
 from .errors import NotFound
-from .feeds.feed import ChangesFeed, FeedCallback, asks_for_feed
+from .feeds.delivery import FeedCallback
+from .feeds.feed import ChangesFeed, asks_for_feed
 from .leaves import Leaves
 from .reading import Reading
 from .replication import replicate

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import HTTPError
 from ..options import check_count, check_seconds
 from ..server import Place
-from ..status import Status
 from ..styles import Home, Styled, call_back, wait_for, would_block
 from .checkpoint import Checkpoint
+from .delivery import Delivery, FeedCallback, delivering, takes_status
 from .run import Run, Terms
 from .source import Source
 from .values import FeedState
 
 log = logging.getLogger("corduroy.feed")
-
-FeedCallback = Callable[..., Any]
-
-_delivering: contextvars.ContextVar[Run | None] = contextvars.ContextVar(
-    "corduroy_delivering", default=None
-)
-"""Whose callback this is running in, or for."""
 
 
 class ChangesFeed:
@@ -74,9 +65,6 @@ class ChangesFeed:
 
     Raises:
         TypeError, ValueError: an argument makes no sense; it is named.
-
-    Attributes:
-        exception (Exception | None): what has ended it, if it was not stopped.
 
     Endpoints: ``GET``, ``POST /{db}/_changes``; ``GET``, ``PUT /{db}/_local/{docid}``.
     """
@@ -139,7 +127,8 @@ class ChangesFeed:
             not callable(on_state) or inspect.iscoroutinefunction(on_state)
         ):
             raise TypeError(f"on_state must be a plain function, not {on_state!r:.80}")
-        self._takes_status = callback is not None and _takes_status(callback)
+        if callback is not None:
+            takes_status(callback)
         self._of = of
         self._callback = callback
         self._latency = latency
@@ -159,7 +148,6 @@ class ChangesFeed:
             checkpoint_every,
             self._state,
         )
-        self.exception: BaseException | None = None
 
     @property
     def seq(self) -> Any:
@@ -177,6 +165,11 @@ class ChangesFeed:
         """How many changes are still to come, as far as the server has told: CouchDB 2 and later do,
         at the end of a response."""
         return None if self._run is None else self._run.pending
+
+    @property
+    def exception(self) -> Exception | None:
+        """What has ended it, if it was not stopped; None while it listens."""
+        return None if self._run is None else self._run.exception
 
     def __repr__(self) -> str:
         what = "listening" if self.listening else "not listening"
@@ -201,61 +194,9 @@ class ChangesFeed:
             return self
         run = self._begin()
         loop = run.home.choose_loop()
-        self._delivery = loop.create_task(self._deliver(run, self._callback))
+        delivery = Delivery(run, self._callback, self._latency, self)
+        self._delivery = loop.create_task(delivery.deliver())
         return self
-
-    async def _deliver(self, run: Run, callback: FeedCallback) -> None:
-        """Hand out batch after batch."""
-        _delivering.set(run)
-        try:
-            while await run.step():
-                if self._latency and run.at == 0:
-                    await run.gather(self._latency)
-                    if run.dropping:  # it was stopped meanwhile
-                        continue
-                if not await self._hand_out(run, callback):
-                    return
-        except Exception as error:
-            self.exception = error
-            await self._tell_of_end(run, callback, error)
-        except BaseException:  # the loop's end, as a rule
-            run.stop()
-            raise
-
-    async def _hand_out(self, run: Run, callback: FeedCallback) -> bool:
-        """Call back with the next changes; False if that has failed."""
-        changes = run.batch[run.at :] if self._latency else [run.batch[run.at]]
-        run.at += len(changes)
-        run.in_hand = len(changes)
-        try:
-            if (awaitable := self._called(callback, run.seq, changes, Status(200))) is not None:
-                await awaitable
-        except Exception as error:
-            self.exception = error
-            run.take_back(len(changes))
-            await run.close(f"the callback has failed: {error!r:.80}")
-            _report("the callback of a changes feed has failed", error, self)
-            return False
-        run.in_hand = 0
-        return True
-
-    async def _tell_of_end(self, run: Run, callback: FeedCallback, error: Exception) -> None:
-        if not self._takes_status:
-            _report("a changes feed has ended", error, self)
-            return
-        try:
-            told = error.status if isinstance(error, HTTPError) else Status(599, exception=error)
-            if (awaitable := self._called(callback, run.seq, [], told)) is not None:
-                await awaitable
-        except Exception as raised:
-            _report("the callback of a changes feed has failed", raised, self)
-
-    def _called(
-        self, callback: FeedCallback, seq: Any, changes: list[Any], status: Status
-    ) -> Awaitable[Any] | None:
-        if self._takes_status:
-            return call_back(callback, seq, changes, status)
-        return call_back(callback, seq, changes)
 
     # -- in a loop ----------------------------------------------------------------------------
 
@@ -270,20 +211,13 @@ class ChangesFeed:
     def _each(self, run: Run) -> Generator[Any, None, None]:
         try:
             while True:
-                if run.due and not wait_for(self._step(run)):
+                if run.due and not wait_for(run.step()):
                     return
                 run.at += 1
                 yield run.batch[run.at - 1]
         finally:
             if self._run is run:
                 self.stop()
-
-    async def _step(self, run: Run) -> bool:
-        try:
-            return await run.step()
-        except Exception as error:
-            self.exception = error
-            raise
 
     def _begin(self, private: bool = False) -> Run:
         if self.listening:
@@ -293,7 +227,6 @@ class ChangesFeed:
             seq = self._run.seq
             self._handed += self._run.handed
         left = None if self._limit is None else self._limit - self._handed
-        self.exception = None
         self._delivery = None
         self._run = Run(self._terms, Home(private), seq, left)
         return self._run
@@ -345,7 +278,7 @@ class ChangesFeed:
         run.stop(drain)
         if not drain:
             return loop.create_task(run.close())
-        if self._delivery is not None and _delivering.get() is not run:
+        if self._delivery is not None and delivering.get() is not run:
             return asyncio.shield(self._delivery)
         return loop.create_task(run.hung_up())
 
@@ -453,7 +386,7 @@ class _Changes:
 
     async def __anext__(self) -> Any:
         run = self._run
-        if run.due and not await self._feed._step(run):
+        if run.due and not await run.step():
             raise StopAsyncIteration
         run.at += 1
         return run.batch[run.at - 1]
@@ -465,30 +398,3 @@ class _Changes:
     def __del__(self) -> None:
         if self._feed._run is self._run:
             self._feed.stop()
-
-
-def _report(message: str, error: BaseException, feed: ChangesFeed) -> None:
-    asyncio.get_running_loop().call_exception_handler(
-        {"message": message, "exception": error, "feed": feed}
-    )
-
-
-def _takes_status(callback: Any) -> bool:
-    """Whether a callback wants to be told of the status, as its third argument."""
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, not {callback!r:.80}")
-    try:
-        signature = inspect.signature(callback)
-    except (TypeError, ValueError):  # one that is written in C
-        return False
-    found = list(signature.parameters.values())
-    if any(one.kind is one.VAR_POSITIONAL for one in found):
-        return True
-    places = [one for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    third = places[2] if len(places) > 2 else None
-    wants = third is not None and (third.default is third.empty or third.name == "status")
-    try:
-        signature.bind(*[None] * (3 if wants else 2))
-    except TypeError:
-        raise TypeError("callback must take (seq, changes), or (seq, changes, status)") from None
-    return wants

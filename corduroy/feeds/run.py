@@ -23,8 +23,9 @@ from .values import FeedState
 
 log = logging.getLogger("corduroy.feed")
 
-# A gathered batch is not to grow without end, however many changes there are.
-_MANY = 1000
+# A batch that is as large as this is not held back for more: nor would it do to hold so many objects
+# at once that the garbage collector comes for each batch.
+_MANY = 100
 _MUCH = 256 * 1024
 
 
@@ -60,6 +61,7 @@ class Run:
         dropping (bool): whether what is in hand is not to be handed out any more.
         over (bool): whether nothing of it is left.
         given (int): how many changes were handed out in batches before this one.
+        exception (Exception | None): what has ended it, if it was not stopped.
     """
 
     def __init__(self, terms: Terms, home: Home, seq: Any, left: int | None) -> None:
@@ -71,6 +73,7 @@ class Run:
         self.dropping = False
         self.over = False
         self.given = 0
+        self.exception: Exception | None = None
         self._terms = terms
         self._left = left
         self._follower: Follower | None = None
@@ -119,7 +122,7 @@ class Run:
                     self.at
                 )  # all of these are finished: the next is asked for
             except HTTPError as error:
-                await self.close(str(error))
+                await self.fail(error, str(error))
                 raise
             return True
         return await self.more()
@@ -148,7 +151,7 @@ class Run:
             if not self.stopping and follower.seq is not None:
                 self._seq = follower.seq
         except Exception as error:
-            await self.close(str(error))
+            await self.fail(error, str(error))
             raise
         await self.close()
         return False
@@ -275,6 +278,11 @@ class Run:
             self.stop()
             self._closing = asyncio.get_running_loop().create_task(self._close(reason))
         await asyncio.shield(self._closing)
+
+    async def fail(self, error: Exception, reason: str) -> None:
+        """Close because of an error."""
+        self.exception = error
+        await self.close(reason)
 
     async def hung_up(self) -> None:
         """Wait until the connection is closed, after `stop`."""

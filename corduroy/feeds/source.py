@@ -91,8 +91,8 @@ class Source:
         if limit is not None:
             query["limit"] = str(limit)
         target = self.path + query_string(query)
-        # What is compressed on the way is held back until there is enough of it: PouchDB Server does so,
-        # and many a proxy.
+        # What is compressed on the way is held back until there is enough of it: by PouchDB Server,
+        # and by many a proxy.
         headers = {"Accept-Encoding": "identity"}
         if self._body is None:
             return Request("GET", target, headers=headers)

@@ -19,6 +19,10 @@ from .tls import farewell
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
 _HELD = 64 * 1024
 
+# How much of them is read at once, or a little more. What is made of a larger piece is so many objects
+# that the collector comes for each piece.
+_PIECE = 32 * 1024
+
 # What an answer may bring before its body.
 _HEAD = 64 * 1024
 
@@ -140,15 +144,22 @@ class Connection(asyncio.Protocol):
         while not self._held and not self._done:
             await self._wait()
         if self._held:
-            piece = self._held[0] if len(self._held) == 1 else b"".join(self._held)
-            self._held = []
-            if self._held_size > _HELD and not self._transport.is_closing():
-                self._transport.resume_reading()
-            self._held_size = 0
-            return piece
+            return self._next_piece()
         if self._broken is not None:
             raise self._broken
         return b""
+
+    def _next_piece(self) -> bytes:
+        before, count, size = self._held_size, 0, 0
+        while size < _PIECE and count < len(self._held):
+            size += len(self._held[count])
+            count += 1
+        pieces = self._held[:count]
+        del self._held[:count]
+        self._held_size -= size
+        if before > _HELD >= self._held_size and not self._transport.is_closing():
+            self._transport.resume_reading()
+        return pieces[0] if count == 1 else b"".join(pieces)
 
     @property
     def held(self) -> bool:

@@ -30,6 +30,9 @@ from .tls import Trust
 # else may be looked at after the clock.
 _GRACE = 0.05
 
+# Bytes that are read at a time, where more has been pushed.
+_ENOUGH = 64 * 1024
+
 
 class Stream(Protocol):
     """An answer under way.
@@ -171,9 +174,11 @@ class ForeignStream:
         while not self._pieces and not self._ended:
             await self._stir(within)
         if self._pieces:
-            piece = b"".join(self._pieces)
-            self._pieces.clear()
-            self._give_room()
+            piece = self._pieces.popleft()
+            while self._pieces and len(piece) < _ENOUGH:
+                piece += self._pieces.popleft()
+            if not self._pieces:
+                self._give_room()
             return piece
         if (failure := self._failure()) is not None:
             raise failure
@@ -192,7 +197,7 @@ class ForeignStream:
         client, self._connections = self._client, []
         if self._fetching is not None:
             self._fetching = None
-            self._loop.call_soon(client.close)
+            self._loop.call_soon(_close, client)
 
     def _failure(self) -> BaseException | None:
         return self._ended if isinstance(self._ended, BaseException) else None
@@ -224,7 +229,7 @@ class ForeignStream:
 
     def _on_piece(self, piece: bytes) -> asyncio.Future[None] | None:
         if self._ended:
-            raise ConnectionBroken("the stream was closed")
+            return None
         self._pieces.append(piece)
         self._wake()
         if not isinstance(self._client, SimpleAsyncHTTPClient):
@@ -281,6 +286,14 @@ async def open_foreign(
         min(defaults.connect_timeout or within, within) + within,
     )
     return stream
+
+
+def _close(client: AsyncHTTPClient) -> None:
+    client.close()
+    # Closing sets a timer of curl's, which would find nothing any more.
+    timer = getattr(client, "_timeout", None)
+    if timer is not None:
+        client.io_loop.remove_timeout(timer)
 
 
 def _of_the_same_kind(client: AsyncHTTPClient) -> tuple[AsyncHTTPClient, list[Any]]:

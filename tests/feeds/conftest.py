@@ -100,7 +100,7 @@ class Consumer:
 
         if isinstance(db, ChangesFeed):
             self.feed, given = db, None
-            db._callback, db._takes_status, db._on_state = got, True, ended
+            db._callback, db._on_state = got, ended
         else:
             given = options.pop("on_state", None)
             options = {"latency": 0, **options}

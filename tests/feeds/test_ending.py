@@ -18,7 +18,7 @@ from corduroy import (
     ServerError,
     Unauthorized,
 )
-from tests.faults.proxy import Answer, Cut, Silence, Stall, error_500
+from tests.faults.proxy import Answer, CutInLine, Refuse, Silence, Stall, error_500
 from tests.feeds.conftest import Script, answer, until
 from tests.feeds.test_resuming import row
 
@@ -88,7 +88,7 @@ def test_so_many_failures_in_a_row_are_borne(follow, proxied, proxy):
 
 
 def test_none_are_borne(follow, proxied, proxy):
-    proxy.plan = lambda request: Cut(after=0)
+    proxy.plan = lambda request: Refuse()
     with pytest.raises(ConnectionFailed):
         follow(proxied, 1, max_retries=0)
     assert proxy.requests == 1
@@ -110,7 +110,7 @@ def test_so_many_seconds_without_success_are_borne(follow, proxied, proxy):
 
 def test_the_history_backwards_cannot_be_resumed(follow, proxied, proxy, save):
     save("a", "b", "c")
-    proxy.next(Cut(after=600))
+    proxy.next(CutInLine(skip=1))
     with pytest.raises(ConnectionFailed):
         follow(proxied, descending=True)
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from corduroy import ChangesFeed, FeedState, NotFound
-from tests.faults.proxy import Cut, error_500
+from tests.faults.proxy import CutInLine, error_500
 from tests.feeds.conftest import Script, answer
 from tests.feeds.test_resuming import row
 
@@ -19,7 +19,7 @@ def names(states):
 def test_states_tell_of_a_break_and_its_cure(follow, proxied, proxy, save):
     save("a", "b", "c")
     states = []
-    proxy.next(Cut(after=700), error_500())
+    proxy.next(CutInLine(skip=1), error_500())
     follow(proxied, 3, on_state=states.append)
     told = names(states)
     assert told[0] == "connected"
@@ -77,7 +77,7 @@ def test_a_terminal_error_is_the_reason_of_the_end(follow, couch):
 
 def test_the_log_tells_of_breaks_without_credentials(follow, proxied, proxy, save, caplog):
     save("a", "b")
-    proxy.next(Cut(after=600))
+    proxy.next(CutInLine(skip=1))
     with caplog.at_level(logging.DEBUG, "corduroy.feed"):
         follow(proxied, 2)
     levels = {record.levelname for record in caplog.records if "disconnected" in record.message}

@@ -110,7 +110,7 @@ async def test_stop_while_the_headers_are_waited_for(way, proxied, proxy):
 
 async def test_stop_while_changes_are_waited_for(way, proxied, proxy):
     async with leaving_nothing():
-        listener = Listener(way, proxied)
+        listener = Listener(way, proxied, heartbeat=0.2)  # with which PouchDB Server begins
         await until(lambda: "connected" in listener.names())
         await asyncio.sleep(0.05)
         await stopped(listener)
