@@ -185,5 +185,22 @@ class Document(AttrDict):
         return f"<Document {name}{revision} {{{shown}{more}}}>"
 
 
+class WithDocument(AttrDict):
+    """A row or a change: its ``doc`` becomes a document when it is first reached for."""
+
+    __slots__ = ()
+
+    @property
+    def doc(self) -> Any:
+        """The document (`Document`) where ``include_docs`` was asked for; else None."""
+        found = dict.get(self, "doc")
+        if type(found) is dict:
+            found = self["doc"] = defaults.document(found)
+        return found
+
+    def __getitem__(self, key: str) -> Any:
+        return self.doc if key == "doc" and "doc" in self else super().__getitem__(key)
+
+
 defaults.document = Document
 defaults.mapping = AttrDict

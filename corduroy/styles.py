@@ -99,7 +99,17 @@ class TwoForms(Protocol[P, T_co, P2, T2_co]):
     def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> T2_co: ...
 
 
-class either(Generic[P, T, P2, T2]):
+class _Named:
+    """A descriptor whose method is known by the name that it stands under."""
+
+    _method: Any
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._method.__name__ = name
+        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
+
+
+class either(_Named, Generic[P, T, P2, T2]):
     """Make one API method of two operations, which differ in arguments and result.
 
     Args:
@@ -117,10 +127,6 @@ class either(Generic[P, T, P2, T2]):
     ) -> None:
         self._method = _method(first if first.__doc__ else second, first, second, second_if)
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._method.__name__ = name
-        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
-
     @overload
     def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
     @overload
@@ -135,7 +141,7 @@ class either(Generic[P, T, P2, T2]):
         return self._method.__get__(obj, owner)
 
 
-class operation_or(Generic[P, T, P2, T2]):
+class operation_or(_Named, Generic[P, T, P2, T2]):
     """Make one API method of an operation and of a plain method, which needs no waiting.
 
     Args:
@@ -158,11 +164,7 @@ class operation_or(Generic[P, T, P2, T2]):
             return form(self, *args, **options)
 
         method.__signature__ = started.__signature__  # type: ignore[attr-defined]
-        self._method: Any = method
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._method.__name__ = name
-        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
+        self._method = method
 
     @overload
     def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
@@ -224,7 +226,11 @@ Started = tuple[Session, Coroutine[Any, Any, Any], Any, Any]
 def _dispatch(obj: Styled[Any], started: Started, callback: Callback | None) -> Any:
     running = _running_loop()
     if callback is not None:
-        _check_callback(obj, started, callback)
+        try:
+            check_callback(obj, callback)
+        except TypeError:
+            started[1].close()
+            raise
         call: Call = _CallbackCall(callback, _loop(running), *started)
     elif obj._style == "future" or (running is not None and obj._style == "auto"):
         call = Call(_loop(running), *started)
@@ -280,11 +286,7 @@ def start(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if running is not None:
         return running.create_task(coroutine)
     # A generator's yields are Futures, so what runs it must see the loop.
-    return block_on(
-        lambda loop: loop.create_task(_then_stop(loop, coroutine)),
-        beside=asyncio._get_running_loop() is not None,
-        hidden=False,
-    )
+    return wait_for(coroutine, hidden=False)
 
 
 async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -294,11 +296,12 @@ async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, 
         loop.stop()
 
 
-def wait_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine on a loop that nobody sees, and wait for its end.
+def wait_for(coroutine: Coroutine[Any, Any, Any], *, hidden: bool = True) -> Any:
+    """Run a coroutine on this thread's private loop, and wait for its end.
 
     Args:
         coroutine: what to run; on the same loop as all that this thread waits for.
+        hidden (bool): code that runs meanwhile is not to know of that loop.
 
     Returns:
         What it returns; raises what it raises.
@@ -306,6 +309,7 @@ def wait_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return block_on(
         lambda loop: loop.create_task(_then_stop(loop, coroutine)),
         beside=asyncio._get_running_loop() is not None,
+        hidden=hidden,
     )
 
 
@@ -394,16 +398,14 @@ failures: contextvars.ContextVar[Callable[[BaseException], bool] | None] = conte
 """Who answers for it when a callback raises (`relax`); returns False if it is too late for that."""
 
 
-def _check_callback(obj: Styled[Any], started: Started, callback: Any) -> None:
+def check_callback(obj: Styled[Any], callback: Any) -> None:
     """Refuse a callback that cannot be called, or not by an object that blocks."""
-    if callable(callback) and obj._style != "blocking":
-        return
-    started[1].close()
-    raise TypeError(
-        f"callback must be callable, not {callback!r:.80}"
-        if not callable(callback)
-        else "callback: an object of style 'blocking' takes none; use with_style('auto')"
-    )
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {callback!r:.80}")
+    if obj._style == "blocking":
+        raise TypeError(
+            "callback: an object of style 'blocking' takes none; use with_style('auto')"
+        )
 
 
 class _CallbackCall(Call):

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex, overload
 
-from . import defaults
-from .documents import AttrDict
+from .documents import WithDocument
 
 
-class Row(AttrDict):
+class Row(WithDocument):
     """One row of a view: a dict with ``key`` and ``value``, and what else the server put there."""
 
     __slots__ = ()
@@ -34,20 +33,9 @@ class Row(AttrDict):
         return self.get("value")
 
     @property
-    def doc(self) -> Any:
-        """The row's document (`Document`) where ``include_docs`` was asked for; else None."""
-        found = dict.get(self, "doc")
-        if type(found) is dict:
-            found = self["doc"] = defaults.document(found)
-        return found
-
-    @property
     def error(self) -> str | None:
         """``"not_found"``, where one of the keys that were asked for has no row; else None."""
         return dict.get(self, "error")
-
-    def __getitem__(self, key: str) -> Any:
-        return self.doc if key == "doc" and "doc" in self else super().__getitem__(key)
 
 
 class ViewResult(Sequence[Row]):

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from ..options import check_count, check_seconds
 from ..server import Place
-from ..styles import Home, Styled, call_back, wait_for, would_block
+from ..styles import Home, Styled, call_back, check_callback, wait_for, would_block
 from .checkpoint import Checkpoint
 from .delivery import Delivery, FeedCallback, delivering, takes_status
 from .run import Run, Terms
@@ -119,15 +119,12 @@ class ChangesFeed:
                 check_seconds(seconds, name)
         if max_retries is not None:
             check_count(max_retries, "max_retries")
-        if callback is not None and of._style == "blocking":
-            raise TypeError(
-                "callback: an object of style 'blocking' takes none; use with_style('auto')"
-            )
         if on_state is not None and (
             not callable(on_state) or inspect.iscoroutinefunction(on_state)
         ):
             raise TypeError(f"on_state must be a plain function, not {on_state!r:.80}")
         if callback is not None:
+            check_callback(of, callback)
             takes_status(callback)
         self._of = of
         self._callback = callback
@@ -162,7 +159,7 @@ class ChangesFeed:
 
     @property
     def pending(self) -> int | None:
-        """How many changes are still to come, as far as the server has told: CouchDB 2 and later do,
+        """How many changes are still to come, as far as the server has told; CouchDB 2 and later do,
         at the end of a response."""
         return None if self._run is None else self._run.pending
 

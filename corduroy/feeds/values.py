@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .. import defaults
-from ..documents import AttrDict
+from ..documents import AttrDict, WithDocument
 
 
-class Change(AttrDict):
+class Change(WithDocument):
     """One change of a document, a dict as the server sent it: ``seq``, ``id``, ``changes``…"""
 
     __slots__ = ()
@@ -21,13 +20,13 @@ class Change(AttrDict):
 
     @property
     def seq(self) -> Any:
-        """Where the change stands in the database's history: opaque, an int on CouchDB 1.x and a
-        str later; None where ``seq_interval`` left it out."""
+        """Where the change stands in the database's history; opaque, an int on CouchDB 1.x and a
+        str later. None where ``seq_interval`` left it out."""
         return dict.get(self, "seq")
 
     @property
     def revs(self) -> list[str]:
-        """The revisions that changed: the winning one, or all leaves with ``style="all_docs"``."""
+        """The revisions that changed; the winning one, or all leaves with ``style="all_docs"``."""
         return [leaf["rev"] for leaf in dict.get(self, "changes", ())]
 
     @property
@@ -40,17 +39,6 @@ class Change(AttrDict):
     def deleted(self) -> bool:
         """Whether the document was deleted."""
         return bool(dict.get(self, "deleted"))
-
-    @property
-    def doc(self) -> Any:
-        """The document (`Document`) where ``include_docs`` was asked for; else None."""
-        found = dict.get(self, "doc")
-        if type(found) is dict:
-            found = self["doc"] = defaults.document(found)
-        return found
-
-    def __getitem__(self, key: str) -> Any:
-        return self.doc if key == "doc" and "doc" in self else super().__getitem__(key)
 
 
 class DatabaseUpdate(AttrDict):

@@ -73,9 +73,8 @@ class Connection(asyncio.Protocol):
         self._held_size = 0
         self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
         self._owing = False  # a part of the request's body has still to be sent
-        self._over: Callable[[Connection], None] | None = (
-            None  # to be told of the end, where nobody waits
-        )
+        # Who is told of the end, where nobody waits for it.
+        self._over: Callable[[Connection], None] | None = None
 
     # -- what the pool calls ------------------------------------------------------------------
 
