@@ -18,7 +18,7 @@ from .leaves import Leaves
 from .reading import Reading
 from .replication import replicate
 from .server import Server, connect, database_path
-from .styles import Auto, S, Style, check_style, in_place, operation, operation_or, would_block
+from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth
 from .upkeep import Upkeep
 from .writing import Writing
@@ -48,13 +48,8 @@ class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], 
             if url.endswith((":", ":/")):
                 raise ValueError("name_or_url must end with a database's name")
             name = unquote(name)
-        self._set_up(connect(url or None, auth), database_path(name), "auto")
-
-    def _set_up(self, server: Server, path: str, style: Any) -> None:
-        self._server = server
-        self._session = server.session
-        self._path = path
-        self._style = check_style(style)
+        self._path = database_path(name)
+        self._set_up(connect(url or None, auth), "auto")
 
     @property
     def name(self) -> str:
@@ -182,5 +177,6 @@ def database_of(server: Server, path: str, style: S2) -> Database[S2]:
         Database: the database.
     """
     database: Database[S2] = Database.__new__(Database)
-    database._set_up(server, path, style)
+    database._path = path
+    database._set_up(server, style)
     return database

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .asking import ask_json, doc_path
-from .server import Server, database_path
-from .styles import Styled
+from .server import Served, Server, database_path
+from .styles import S, Styled, operation
 from .transport.encoding import check_url, encode_json
 from .transport.session import Session
 
@@ -20,6 +20,32 @@ _OPTIONS = frozenset(
         *("http_connections", "worker_batch_size", "worker_processes"),
     )
 )
+
+
+class Replication(Served[S]):
+    """The operations of `Couch` that have it replicate databases."""
+
+    @operation
+    async def replicate(self, /, source: Any, target: Any, **options: Any) -> dict[str, Any]:
+        """Copy what has changed in one database to another.
+
+        Args:
+            source, target: a name on this server, an url, a `Database`, or a dict as CouchDB takes it:
+                ``{"url", "headers", "auth"}``.
+            **options: CouchDB's: ``cancel``, ``continuous``, ``create_target``,
+                ``create_target_params``, ``doc_ids``, ``filter``, ``query_params``, ``selector``,
+                ``since_seq``, ``proxy``, ``source_proxy``, ``target_proxy``, ``use_bulk_get``…;
+                ``_id`` (or ``replication_id``) makes it a document in ``_replicator``, which lasts.
+
+        Returns:
+            dict: what the server says of it; ``{"ok", "id", "rev"}`` for a document.
+
+        Raises:
+            ValueError: options that exclude each other, or a proxy of an unknown kind.
+
+        Endpoints: ``POST /_replicate``, ``PUT /_replicator/{docid}``.
+        """
+        return await replicate(self._server, source, target, options)
 
 
 async def replicate(

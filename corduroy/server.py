@@ -14,10 +14,10 @@ from . import defaults
 from .asking import ask, ask_json
 from .errors import ServerError
 from .options import DATABASES, check_int, check_seconds, encode_options
-from .styles import S, Styled
+from .styles import S, Styled, check_style
 from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
-from .transport.loops import generation
+from .transport.loops import process
 from .transport.messages import Answer
 from .transport.session import Session
 
@@ -51,7 +51,7 @@ class Server:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._uuids: list[str] = []
-        self._generation = generation()
+        self._generation = process.generation
         self._pouchdb = self._classic = False
         self._known = False
 
@@ -60,8 +60,8 @@ class Server:
 
         Endpoint: ``GET /_uuids``.
         """
-        if self._generation != generation():  # a fork must not give the same ones to its parent
-            self._uuids, self._generation = [], generation()
+        if self._generation != process.generation:  # a fork must not give the same ones to its parent
+            self._uuids, self._generation = [], process.generation
         taken: list[str] = []
         while len(taken) < count:
             try:
@@ -151,10 +151,20 @@ def _chosen(names: list[str], options: Mapping[str, Any]) -> list[str]:
     return chosen[options.get("skip") or 0 :][: options.get("limit")]
 
 
-class Place(Styled[S]):
-    """A place in a server's URL tree: what the rooms of `Database` have in common."""
+class Served(Styled[S]):
+    """What a server answers for: what the rooms of `Couch` have in common."""
 
     _server: Server
+
+    def _set_up(self, server: Server, style: Any) -> None:
+        self._server = server
+        self._session = server.session
+        self._style = check_style(style)
+
+
+class Place(Served[S]):
+    """A place in a server's URL tree: what the rooms of `Database` have in common."""
+
     _path: str
 
 

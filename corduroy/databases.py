@@ -1,0 +1,138 @@
+"""A server's databases: which there are, taking one, creating and deleting it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .asking import ask, ask_json
+from .database import Database, database_of
+from .server import Served, cutting, database_path
+from .styles import S, operation
+
+
+class Databases(Served[S]):
+    """The operations of `Couch` on databases as such."""
+
+    @operation
+    async def all_dbs(self, /, **options: Any) -> list[str]:
+        """List the databases.
+
+        Args:
+            **options: ``startkey``, ``endkey`` (str), ``limit``, ``skip`` (int), ``descending``
+                (bool).
+
+        Returns:
+            list of str: their names.
+
+        Endpoint: ``GET /_all_dbs``.
+        """
+        return await self._server.names(options)
+
+    def database(self, name: str) -> Database[S]:
+        """A database of this server, whether it exists or not. Nothing is sent.
+
+        Args:
+            name (str): its name.
+
+        Returns:
+            Database: the database, in this server's calling style.
+
+        Raises:
+            ValueError: the name breaks CouchDB's rule.
+        """
+        return database_of(self._server, database_path(name), self._style)
+
+    @operation
+    async def db(self, name: str, create_if_missing: bool = False) -> Database[S]:
+        """Take a database that exists.
+
+        Args:
+            name (str): its name.
+            create_if_missing (bool): create it if it does not.
+
+        Returns:
+            Database: the database.
+
+        Raises:
+            NotFound: there is none, and it was not to be created.
+
+        Endpoints: ``HEAD /{db}``, ``PUT /{db}``.
+        """
+        path = database_path(name)
+        answer = await ask("HEAD", path, accept=(404,))
+        if answer.code == 404:
+            if not create_if_missing:
+                await ask("GET", path)  # raises, with the reason that HEAD has no body for
+            await ask_json("PUT", path, accept=(412,))
+        return self.database(name)
+
+    @operation
+    async def exists(self, name: str) -> bool:
+        """Ask whether a database exists.
+
+        Args:
+            name (str): its name.
+
+        Returns:
+            bool: True if it does.
+
+        Endpoint: ``HEAD /{db}``.
+        """
+        return (await ask("HEAD", database_path(name), accept=(404,))).code != 404
+
+    @operation
+    async def create(
+        self,
+        name: str,
+        q: int | None = None,
+        n: int | None = None,
+        partitioned: bool = False,
+        exists_ok: bool = False,
+    ) -> Database[S]:
+        """Create a database.
+
+        Args:
+            name (str): its name.
+            q (int): into how many shards.
+            n (int): how many copies of each shard.
+            partitioned (bool): whether its documents are in partitions.
+            exists_ok (bool): take the database if it exists already.
+
+        Returns:
+            Database: the database.
+
+        Raises:
+            PreconditionFailed: it exists already.
+
+        Endpoint: ``PUT /{db}``.
+        """
+        path, cut = database_path(name), cutting(q, n, partitioned)
+        await ask_json("PUT", path, cut, accept=(412,) if exists_ok else ())
+        return self.database(name)
+
+    @operation
+    async def delete(self, name: str) -> None:
+        """Delete a database and all that is in it.
+
+        Args:
+            name (str): its name.
+
+        Raises:
+            NotFound: there is none.
+
+        Endpoints: ``DELETE /{db}``; before it ``GET /{db}`` on CouchDB 1.x.
+        """
+        path = database_path(name)
+        if await self._server.is_classic():
+            await ask("GET", path)  # PouchDB Server deletes what does not exist, too
+        await ask_json("DELETE", path)
+
+    @property
+    def users(self) -> Database[S]:
+        """The database of users."""
+        return self.database("_users")
+
+    @property
+    def replicator(self) -> Database[S]:
+        """The database of lasting replications."""
+        return self.database("_replicator")

@@ -1,0 +1,122 @@
+"""The server itself: what it is, how it fares, what it is busy with, and how it is configured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .asking import ask_json
+from .errors import HTTPError
+from .node import configure, statistics
+from .options import check_int
+from .server import Served
+from .styles import S, operation
+
+
+class Serving(Served[S]):
+    """The operations of `Couch` on the server itself."""
+
+    @operation
+    async def info(self) -> dict[str, Any]:
+        """Ask the server what it is.
+
+        Returns:
+            dict: ``{"couchdb", "version", "vendor", …}``.
+
+        Endpoint: ``GET /``.
+        """
+        return dict(await ask_json("GET", "/"))
+
+    @operation
+    async def version(self) -> str:
+        """Ask for the server's version.
+
+        Returns:
+            str: ``"3.5.0"``, say.
+
+        Endpoint: ``GET /``.
+        """
+        return str((await ask_json("GET", "/"))["version"])
+
+    @operation
+    async def up(self, raise_exception: bool = False) -> bool:
+        """Ask whether the server is there, and ready for requests.
+
+        Args:
+            raise_exception (bool): raise what tells why it is not, instead of returning False.
+
+        Returns:
+            bool: True if it is.
+
+        Endpoint: ``GET /_up``; ``GET /`` where the server has no ``_up``.
+        """
+        try:
+            await self._server.check_up()
+        except HTTPError:
+            if raise_exception:
+                raise
+            return False
+        return True
+
+    @operation
+    async def uuids(self, count: int = 1) -> list[str]:
+        """Ask for fresh uuids.
+
+        Args:
+            count (int): how many, at least 1.
+
+        Returns:
+            list of str: the uuids.
+
+        Endpoint: ``GET /_uuids``.
+        """
+        check_int(count, "count")
+        return await self._server.uuids(count)
+
+    @operation
+    async def tasks(self) -> list[dict[str, Any]]:
+        """List what the server is busy with: compactions, indexing, replications.
+
+        Returns:
+            list of dict: the active tasks.
+
+        Endpoint: ``GET /_active_tasks``.
+        """
+        return list(await ask_json("GET", "/_active_tasks"))
+
+    @operation
+    async def config(self, name: str | None = None, value: Any = None, delete: bool = False) -> Any:
+        """Read or change the server's configuration.
+
+        Args:
+            name (str): ``"section"`` or ``"section/key"``; None: all of it.
+            value: what to set the key to: a str, or a number or bool that becomes one.
+            delete (bool): remove the key.
+
+        Returns:
+            The whole configuration or a section (dict), or a key's value (str); None where a value
+            was set; the old value where a key was removed.
+
+        Raises:
+            NotFound: there is no such key; a section that does not exist is empty.
+
+        Endpoints: ``GET``, ``PUT``, ``DELETE /_node/_local/_config/{section}/{key}``;
+        ``/_config/…`` on CouchDB 1.x.
+        """
+        return await configure(self._server, name, value, delete)
+
+    @operation
+    async def stats(self, name: str | None = None) -> Any:
+        """Read the server's statistics.
+
+        Args:
+            name (str): the path of one, ``"couchdb/database_reads"``; None: all.
+
+        Returns:
+            dict: the statistics below that path.
+
+        Raises:
+            NotFound: there is no such path.
+
+        Endpoint: ``GET /_node/_local/_stats``; ``GET /_stats`` on CouchDB 1.x.
+        """
+        return await statistics(self._server, name)
