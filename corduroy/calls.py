@@ -12,7 +12,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .transport.messages import Answer, Request
+from .transport.messages import Request
 from .transport.pending import Pending, in_task
 from .transport.session import Session
 
@@ -47,14 +47,11 @@ class Call(asyncio.Future[Any]):
         loop: where it runs.
         session (Session): where its requests go.
         coroutine: the operation; it awaits nothing but steps, and has run up to the first of them.
-        step: the first step; None if it has ended without any.
-        value: what it gave in that case.
         over: is called when it is done, before those who wait for it are.
     """
 
     __slots__ = (
-        "_cancelling", "_context", "_coroutine", "_over", "_session", "_step", "_value",
-        "answer", "pending",
+        "_cancelling", "_context", "_coroutine", "_over", "_session", "pending",
     )  # fmt: skip
 
     def __init__(
@@ -62,29 +59,28 @@ class Call(asyncio.Future[Any]):
         loop: asyncio.AbstractEventLoop,
         session: Session,
         coroutine: Coroutine[Any, Any, Any],
-        step: Any,
-        value: Any,
         over: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(loop=loop)
-        self.answer: Answer | None = None  # the last one
         self._session = session
         self._coroutine = coroutine
-        self._step = step
-        self._value = value
         self._over = over
         self._context = contextvars.copy_context()
         self.pending: Pending | None = None  # what it waits for
         self._cancelling = False
 
-    def begin(self) -> None:
-        """Take the first step; the loop runs, or is about to."""
-        step, self._step = self._step, None
+    def begin(self, step: Any, value: Any) -> None:
+        """Take the first step; the loop runs, or is about to.
+
+        Args:
+            step: the first step; None if the operation has ended without any.
+            value: what it gave in that case.
+        """
         if self._cancelling:
             self._coroutine.close()
             self._give_up()
         elif step is None:
-            self._ended(self._value, None)
+            self._ended(value, None)
         else:
             self._take(step)
 
@@ -112,28 +108,23 @@ class Call(asyncio.Future[Any]):
     def resume(self, value: Any, error: BaseException | None) -> None:
         """Go on with what the step has given, or raised."""
         self.pending = None
-        if type(value) is Answer:
-            self.answer = value
         self._context.run(self._advance, value, error)
 
     def _advance(self, value: Any, error: BaseException | None) -> None:
         if self._cancelling:
             self._cancelling, error = False, asyncio.CancelledError()
-        coroutine, ended, failure = self._coroutine, False, None
+        coroutine = self._coroutine
         try:
             step = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration as done:
-            ended, value = True, done.value
+            if self._cancelling:
+                self._give_up()
+            else:
+                self._ended(done.value, None)
         except BaseException as raised:
-            failure = without_this_frame(raised)
-        if failure is not None:
-            self._failed(failure)
-        elif not ended:
-            self._take(step)
-        elif self._cancelling:
-            self._give_up()
+            self._failed(without_this_frame(raised))
         else:
-            self._ended(value, None)
+            self._take(step)
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .transport.loops import generation, keep_forever
+from .transport.loops import keep_forever, process
 
 Start = Callable[[asyncio.AbstractEventLoop], "asyncio.Future[Any]"]
 
@@ -34,7 +34,7 @@ def block_on(start: Start, *, beside: bool = False, hidden: bool = True) -> Any:
         What the Future gives; raises what it raises.
     """
     private = _private()
-    if private is None or private.generation != generation():
+    if private is None or private.generation != process.generation:
         if private is not None:
             keep_forever(private)
         private = _threads.private = _PrivateLoop()
@@ -78,7 +78,7 @@ class _PrivateLoop:
     """The event loop on which one thread's blocking calls run; closed when the thread ends."""
 
     def __init__(self) -> None:
-        self.generation = generation()
+        self.generation = process.generation
         self._loop = PrivateEventLoop(_LazySelector())
         self._helper: ThreadPoolExecutor | None = None
 
@@ -130,7 +130,7 @@ class _PrivateLoop:
         self._loop.close()
 
     def __del__(self) -> None:
-        if self.generation == generation() and not self._loop.is_closed():
+        if self.generation == process.generation and not self._loop.is_closed():
             self.close()
 
 
@@ -140,6 +140,6 @@ _threads = threading.local()
 @atexit.register
 def _close_private_loop() -> None:
     private = _private()
-    if private is not None and private.generation == generation():
+    if private is not None and private.generation == process.generation:
         private.close()
         del _threads.private

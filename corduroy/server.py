@@ -17,7 +17,7 @@ from .options import DATABASES, check_int, check_seconds, encode_options
 from .styles import S, Styled, check_style
 from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
-from .transport.loops import generation
+from .transport.loops import process
 from .transport.messages import Answer
 from .transport.session import Session
 
@@ -51,7 +51,7 @@ class Server:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._uuids: list[str] = []
-        self._generation = generation()
+        self._generation = process.generation
         self._pouchdb = self._classic = False
         self._known = False
 
@@ -60,8 +60,8 @@ class Server:
 
         Endpoint: ``GET /_uuids``.
         """
-        if self._generation != generation():  # a fork must not give the same ones to its parent
-            self._uuids, self._generation = [], generation()
+        if self._generation != process.generation:  # a fork must not give the same ones to its parent
+            self._uuids, self._generation = [], process.generation
         taken: list[str] = []
         while len(taken) < count:
             try:
@@ -117,7 +117,7 @@ class Server:
     async def check_up(self) -> None:
         """Raise what tells why the server is not there, or not ready for requests.
 
-        Endpoints: ``GET /_up``; ``GET /`` where the server has no ``_up``.
+        Endpoints: ``GET /_up``, ``GET /``. The latter where there is no ``_up``.
         """
         answer = await ask("GET", "/_up", accept=(400, 404))
         if answer.code >= 300:

@@ -31,6 +31,7 @@ from .calls import Call, without_this_frame
 from .errors import HTTPError
 from .private import PrivateEventLoop, block_on
 from .status import Status
+from .transport.messages import Answer
 from .transport.session import Session
 
 Auto = Literal["auto"]
@@ -61,7 +62,19 @@ class Styled(Generic[S]):
     _style: S
 
 
-class operation(Generic[P, T]):
+class _Method:
+    """Stands for a method in the body of a class: tells type checkers what its ``__get__`` says, and
+    makes way for the method itself when the class is made, since a call is quicker so."""
+
+    _method: Any
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._method.__name__ = name
+        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
+        setattr(owner, name, self._method)
+
+
+class operation(_Method, Generic[P, T]):
     """Make an API method, in all calling styles, of a coroutine method written once.
 
     The method takes one keyword more, ``callback``, and behaves as its object's style says:
@@ -78,16 +91,17 @@ class operation(Generic[P, T]):
     def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
         self._method = _method(function, function)
 
-    @overload
-    def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
-    @overload
-    def __get__(self, obj: Styled[Blocking], owner: Any) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, obj: Styled[Deferred], owner: Any) -> Callable[P, asyncio.Future[T]]: ...
-    @overload
-    def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
-    def __get__(self, obj: Any, owner: Any) -> Any:
-        return self._method.__get__(obj, owner)
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, obj: Styled[Blocking], owner: Any) -> Callable[P, T]: ...
+        @overload
+        def __get__(self, obj: Styled[Deferred], owner: Any) -> Callable[P, asyncio.Future[T]]: ...
+        @overload
+        def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
+        def __get__(self, obj: Any, owner: Any) -> Any: ...
 
 
 class TwoForms(Protocol[P, T_co, P2, T2_co]):
@@ -99,17 +113,7 @@ class TwoForms(Protocol[P, T_co, P2, T2_co]):
     def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> T2_co: ...
 
 
-class _Named:
-    """A descriptor whose method is known by the name that it stands under."""
-
-    _method: Any
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._method.__name__ = name
-        self._method.__qualname__ = f"{owner.__qualname__}.{name}"
-
-
-class either(_Named, Generic[P, T, P2, T2]):
+class either(_Method, Generic[P, T, P2, T2]):
     """Make one API method of two operations, which differ in arguments and result.
 
     Args:
@@ -127,21 +131,22 @@ class either(_Named, Generic[P, T, P2, T2]):
     ) -> None:
         self._method = _method(first if first.__doc__ else second, first, second, second_if)
 
-    @overload
-    def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
-    @overload
-    def __get__(self, obj: Styled[Blocking], owner: Any) -> TwoForms[P, T, P2, T2]: ...
-    @overload
-    def __get__(
-        self, obj: Styled[Deferred], owner: Any
-    ) -> TwoForms[P, asyncio.Future[T], P2, asyncio.Future[T2]]: ...
-    @overload
-    def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
-    def __get__(self, obj: Any, owner: Any) -> Any:
-        return self._method.__get__(obj, owner)
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, obj: Styled[Blocking], owner: Any) -> TwoForms[P, T, P2, T2]: ...
+        @overload
+        def __get__(
+            self, obj: Styled[Deferred], owner: Any
+        ) -> TwoForms[P, asyncio.Future[T], P2, asyncio.Future[T2]]: ...
+        @overload
+        def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
+        def __get__(self, obj: Any, owner: Any) -> Any: ...
 
 
-class operation_or(_Named, Generic[P, T, P2, T2]):
+class operation_or(_Method, Generic[P, T, P2, T2]):
     """Make one API method of an operation and of a plain method, which needs no waiting.
 
     Args:
@@ -166,18 +171,19 @@ class operation_or(_Named, Generic[P, T, P2, T2]):
         method.__signature__ = started.__signature__  # type: ignore[attr-defined]
         self._method = method
 
-    @overload
-    def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
-    @overload
-    def __get__(self, obj: Styled[Blocking], owner: Any) -> TwoForms[P, T, P2, T2]: ...
-    @overload
-    def __get__(
-        self, obj: Styled[Deferred], owner: Any
-    ) -> TwoForms[P, asyncio.Future[T], P2, T2]: ...
-    @overload
-    def __get__(self, obj: Styled[Auto], owner: Any) -> TwoForms[P, Any, P2, T2]: ...
-    def __get__(self, obj: Any, owner: Any) -> Any:
-        return self._method.__get__(obj, owner)
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, obj: Styled[Blocking], owner: Any) -> TwoForms[P, T, P2, T2]: ...
+        @overload
+        def __get__(
+            self, obj: Styled[Deferred], owner: Any
+        ) -> TwoForms[P, asyncio.Future[T], P2, T2]: ...
+        @overload
+        def __get__(self, obj: Styled[Auto], owner: Any) -> TwoForms[P, Any, P2, T2]: ...
+        def __get__(self, obj: Any, owner: Any) -> Any: ...
 
 
 def _method(
@@ -198,7 +204,12 @@ def _method(
             step, value = coroutine.send(None), None
         except StopIteration as done:  # nothing had to be asked
             step, value = None, done.value
-        return _dispatch(self, (self._session, coroutine, step, value), callback)
+        running = _running_loop()
+        if running is None or callback is not None or self._style == "blocking":
+            return _dispatch(self, running, coroutine, (step, value), callback)
+        call = Call(running, self._session, coroutine)
+        call.begin(step, value)
+        return call
 
     method.__signature__ = _with_callback(like)  # type: ignore[attr-defined]
     return method
@@ -219,35 +230,40 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
     return None if type(running) is PrivateEventLoop and running.hidden else running
 
 
-Started = tuple[Session, Coroutine[Any, Any, Any], Any, Any]
-"""An operation that has run up to its first step: what `Call` takes."""
+def _dispatch(
+    obj: Styled[Any],
+    running: asyncio.AbstractEventLoop | None,
+    coroutine: Coroutine[Any, Any, Any],
+    first: tuple[Any, Any],
+    callback: Callback | None,
+) -> Any:
+    """Go on where a Future on the running loop is not all that is wanted.
 
-
-def _dispatch(obj: Styled[Any], started: Started, callback: Callback | None) -> Any:
-    running = _running_loop()
+    ``first`` is what `Call.begin` takes.
+    """
     if callback is not None:
         try:
             check_callback(obj, callback)
         except TypeError:
-            started[1].close()
+            coroutine.close()
             raise
-        call: Call = _CallbackCall(callback, _loop(running), *started)
-    elif obj._style == "future" or (running is not None and obj._style == "auto"):
-        call = Call(_loop(running), *started)
+        call: Call = _CallbackCall(_loop(running), obj._session, coroutine, callback)
+    elif obj._style == "future":
+        call = Call(_loop(None), obj._session, coroutine)
     else:
         return block_on(
-            lambda loop: _begun(Call(loop, *started, over=loop.stop)),
+            lambda loop: _begun(Call(loop, obj._session, coroutine, loop.stop), first),
             beside=asyncio._get_running_loop() is not None,
         )
     if running is None:
-        call.get_loop().call_soon(call.begin)
+        call.get_loop().call_soon(call.begin, *first)
     else:
-        call.begin()
+        call.begin(*first)
     return call
 
 
-def _begun(call: Call) -> Call:
-    call.begin()
+def _begun(call: Call, first: tuple[Any, Any]) -> Call:
+    call.begin(*first)
     return call
 
 
@@ -411,13 +427,25 @@ def check_callback(obj: Styled[Any], callback: Any) -> None:
 class _CallbackCall(Call):
     """A call that hands its outcome to a callback, once; its value is what the callback gives."""
 
-    __slots__ = ("_callback",)
+    __slots__ = ("_answer", "_callback")
 
-    def __init__(self, callback: Callback, *started: Any) -> None:
-        super().__init__(*started)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: Session,
+        coroutine: Coroutine[Any, Any, Any],
+        callback: Callback,
+    ) -> None:
+        super().__init__(loop, session, coroutine)
         self._callback = callback
+        self._answer: Answer | None = None  # the last one
         if (concerned := failures.get()) is not None:
             self.add_done_callback(functools.partial(_tell_of_cancelling, concerned))
+
+    def resume(self, value: Any, error: BaseException | None) -> None:
+        if type(value) is Answer:
+            self._answer = value
+        super().resume(value, error)
 
     def _ended(self, value: Any, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, Exception):
@@ -464,7 +492,7 @@ class _CallbackCall(Call):
 
     def _said(self, value: Any, error: Exception | None) -> tuple[Any, Status]:
         """What a callback is told: the data and the status."""
-        answer = self.answer
+        answer = self._answer
         if error is None:
             if answer is None:
                 return value, Status(200)

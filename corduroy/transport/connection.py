@@ -55,26 +55,22 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = 0.0  # the loop's time, while there is a timer
         self._deadline = 0.0
-        self._reset()
-
-    def _reset(self) -> None:
-        """The state of one exchange."""
+        # The state of one exchange, which `start` sets:
         self._reply: Reply | None = None  # known once the headers are
         self._done = True  # nothing more of the answer is to come
         self._broken: BaseException | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._answered = False
         self._head = b""  # what has come of the status line and the headers
-        self._head_size = 0  # with those of the 1xx answers before
+        self._forerun = 0  # bytes of the 1xx answers before them
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
         self._size = 0
+        self._over: Callable[[Connection], None] | None = None  # told of the end, if nobody waits
+        # What is as here whenever another exchange may be started:
+        self._waiter: asyncio.Future[None] | None = None
         self._held: list[bytes] = []
         self._held_size = 0
         self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
         self._owing = False  # a part of the request's body has still to be sent
-        # Who is told of the end, where nobody waits for it.
-        self._over: Callable[[Connection], None] | None = None
 
     # -- what the pool calls ------------------------------------------------------------------
 
@@ -96,11 +92,13 @@ class Connection(asyncio.Protocol):
             over: is called with the connection when the exchange is over and `result` knows how it
                 went; for those who do not wait in a coroutine.
         """
-        self._reset()
+        self._reply = self._broken = None
         self._done = False
-        self._over = over
-        self._whole = whole
+        self._head = b""
+        self._forerun = self._size = 0
         self._bodiless = bodiless
+        self._whole = whole
+        self._over = over
         self.set_deadline(deadline)
         self._transport.write(head)
 
@@ -121,7 +119,8 @@ class Connection(asyncio.Protocol):
         """What came of an exchange that is over; raises as `whole` does."""
         if self._broken is not None:
             raise self._broken
-        return cast(Reply, self._reply)
+        assert self._reply is not None  # else it would be broken
+        return self._reply
 
     async def head(self) -> Reply:
         """Wait for the answer's status and headers; raises as `whole` does."""
@@ -181,6 +180,7 @@ class Connection(asyncio.Protocol):
         if go_ahead:
             self._go_ahead = self.loop.create_future()
             await self._go_ahead
+            self._go_ahead = None
             if self._done or self._reply is not None:
                 return
 
@@ -279,10 +279,8 @@ class Connection(asyncio.Protocol):
         if self._done:  # nobody asked for this
             self.abort()
             return
-        self._answered = True
         if self._reply is None:
-            self._head = self._head + data if self._head else bytes(data)
-            self._head_size += len(data)
+            self._head += data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -290,7 +288,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(f"the answer is no HTTP: {error}")
         else:
-            if self._reply is None and self._head_size > _HEAD:
+            if self._reply is None and self._forerun + len(self._head) > _HEAD:
                 self._refuse(f"the headers are larger than {_HEAD} bytes")
         self._tell()
 
@@ -332,6 +330,7 @@ class Connection(asyncio.Protocol):
         code = self._parser.get_status_code()
         end = self._head.find(b"\r\n\r\n")
         if code < 200:  # 100 Continue and its like announce the real answer
+            self._forerun += end + 4
             self._head = self._head[end + 4 :]
             _resolve(self._go_ahead)
             return
@@ -349,26 +348,24 @@ class Connection(asyncio.Protocol):
             _resolve(self._waiter)
 
     def on_body(self, piece: bytes) -> None:
-        if self._done:  # a body where none may be
+        reply = self._reply
+        if self._done or reply is None:  # a body where none may be
             self.usable = False
-            return
-        self._size += len(piece)
-        if self.max_body_size is not None and self._size > self.max_body_size:
+        elif self.max_body_size is not None and self._outgrows(self.max_body_size, piece):
             self._break(BodyTooLarge(f"the body is larger than {self.max_body_size} bytes"))
             self.abort()
         elif not self._whole:
             self._hold(piece)
+        elif not reply.body:
+            reply.body = piece
         else:
-            reply = self._reply
-            if reply is None:
-                return  # of a 1xx answer, which has none
-            if not reply.body:
-                reply.body = piece
-            elif type(reply.body) is bytearray:
-                reply.body += piece
-            else:
+            if type(reply.body) is bytes:
                 reply.body = bytearray(reply.body)
-                reply.body += piece
+            reply.body += piece
+
+    def _outgrows(self, limit: int, piece: bytes) -> bool:
+        self._size += len(piece)
+        return self._size > limit
 
     def on_message_complete(self) -> None:
         if self._reply is not None and not self._done:
@@ -393,7 +390,7 @@ class Connection(asyncio.Protocol):
 
     def _break(self, error: BaseException) -> None:
         if isinstance(error, ConnectionBroken):
-            error.answered = self._answered
+            error.answered = bool(self._reply or self._head or self._forerun)
             error.reused = self.served > 0
         self.usable = False
         self._done = True

@@ -27,12 +27,19 @@ _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[C
 )
 
 _inherited: list[object] = []
-_forks: list[None] = []
 
 
-def generation() -> int:
-    """How many forks lie between the first process and this one."""
-    return len(_forks)
+class _Process:
+    """This process.
+
+    Attributes:
+        generation (int): how many forks lie between the first process and this one.
+    """
+
+    generation = 0
+
+
+process = _Process()
 
 
 def keep_forever(inherited: object) -> None:
@@ -105,7 +112,7 @@ def _close_all() -> None:
 
 
 def _forget() -> None:
-    _forks.append(None)
+    process.generation += 1
     keep_forever([(loop, list(known)) for loop, known in _clients.items()])
     _clients.clear()
 

@@ -30,8 +30,8 @@ class Request:
 
     Attributes:
         in_one_piece (bool): whether its body, and that of the answer, are sent and taken as a whole.
-        raised (list of Exception): what the producer or the sink raised: an `OSError` of theirs is
-            none of the exchange's.
+        raised (list of Exception | None): what the producer or the sink raised: an `OSError` of theirs
+            is none of the exchange's.
     """
 
     __slots__ = (
@@ -61,14 +61,23 @@ class Request:
     ) -> None:
         self.method = method
         self.target = target
-        self.in_one_piece = sink is None and not callable(body)
-        self.raised: list[Exception] = []
-        self.body = _watched(body, self.raised) if callable(body) else body
+        self.body = body
         self.headers = headers
         self.safe = method in SAFE if safe is None else safe
         self.accept = accept
         self.timeout = timeout
-        self.sink = None if sink is None else _watched(sink, self.raised)
+        self.sink = sink
+        self.raised: list[Exception] | None = None
+        self.in_one_piece = True
+        if sink is not None or callable(body):
+            self._in_pieces()
+
+    def _in_pieces(self) -> None:
+        self.in_one_piece, self.raised = False, []
+        if callable(self.body):
+            self.body = _watched(self.body, self.raised)
+        if self.sink is not None:
+            self.sink = _watched(self.sink, self.raised)
 
     def __await__(self) -> Generator[Request, Answer, Answer]:
         return (yield self)

@@ -127,7 +127,8 @@ class Pool:
         self.max_body_size = max_body_size
         self._active = 0  # slots taken
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
-        self._idle: dict[Origin, list[Connection]] = {}  # the most recently used last
+        # The most recently used last.
+        self._idle: dict[Origin, list[Connection]] = collections.defaultdict(list)
         self._open: dict[Connection, Origin] = {}  # idle or not
         self._sweeper: asyncio.TimerHandle | None = None  # set while any are idle
         self._closed = False
@@ -218,7 +219,7 @@ class Pool:
         """End an exchange: keep the connection if it can be used again, and give the slot back."""
         if connection.finish() and not self._closed:
             connection.idle_since = self.loop.time()
-            self._idle.setdefault(self._open[connection], []).append(connection)
+            self._idle[self._open[connection]].append(connection)
             if self._sweeper is None:
                 self._sweeper = self.loop.call_later(self.idle_timeout, self._sweep)
         else:
@@ -317,14 +318,14 @@ class Pool:
         # In a throng of safe requests, what was in use a moment ago is taken as it is: what has come
         # since could as well be still on its way, and asking is a tenth of what a request costs.
         unasked = now - _MOMENT if safe and self._active > 1 else now
-        eldest = now - self.idle_timeout
         while idle:
             connection = idle.pop()
             # What cannot be sent twice must not meet a connection that the server has left, and
             # nothing may meet one on which an answer waits that nobody has asked for.
             since = connection.idle_since
-            fresh = connection.usable and since >= eldest
-            if fresh and (since > unasked or not connection.stirred()):
+            if connection.usable and (
+                since > unasked or (since >= now - self.idle_timeout and not connection.stirred())
+            ):
                 return connection
             connection.abort()
         return None
@@ -332,10 +333,11 @@ class Pool:
     def _sweep(self) -> None:
         """Close what has been idle too long, and see to it that the rest will be."""
         eldest = self.loop.time() - self.idle_timeout
-        for idle in self._idle.values():
+        for origin, idle in list(self._idle.items()):
             while idle and idle[0].idle_since <= eldest:
                 idle.pop(0).abort()
-        self._idle = {origin: idle for origin, idle in self._idle.items() if idle}
+            if not idle:
+                del self._idle[origin]
         self._sweeper = None
         if self._idle:
             due = min(idle[0].idle_since for idle in self._idle.values()) + self.idle_timeout

@@ -87,7 +87,8 @@ class Reply:
     @property
     def gzipped(self) -> bool:
         """Whether the body is compressed."""
-        if self._head.lower().find(b"gzip") < 0:  # `in` would first try to take it for a number
+        # Few headers hold either letter, and one letter is found ten times as fast as a word.
+        if self._head.find(b"z") < 0 and self._head.find(b"Z") < 0:
             return False
         coding = self.header(b"content-encoding")
         return coding is not None and coding.lower() == b"gzip"

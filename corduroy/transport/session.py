@@ -27,7 +27,7 @@ from .connection import Connection
 from .encoding import check_header, check_url, decode_json, render_headers
 from .foreign import fetch
 from .gzip import gunzip, plain_reader
-from .loops import close_now, close_with_loop, generation, keep_forever
+from .loops import close_now, close_with_loop, keep_forever, process
 from .messages import Answer, Request
 from .pending import Waiting, in_task
 from .pool import Origin, Outgoing, Pool
@@ -89,7 +89,7 @@ class Session:
         }
         self._head = render_headers(self._headers)
         self._clients: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
-        self._generation = generation()
+        self._generation = process.generation
 
     def begin(self, loop: asyncio.AbstractEventLoop, request: Request, waiting: Waiting) -> None:
         """Send a request, and tell of its answer instead of waiting for it.
@@ -101,17 +101,18 @@ class Session:
             request (Request): the request.
             waiting (Waiting): gets what `send` gives, or raises.
         """
-        if self._generation != generation():
+        if self._generation != process.generation:
             self._forget_inherited()
         client = self._clients.get(loop)
         if request.in_one_piece and isinstance(client, KeepAliveHTTPClient):
-            waiting.pending = client.pool.begin(
+            pool = client.pool
+            waiting.pending = pool.begin(
                 self._origin,
                 self._message(request),
                 self._timeout(request),
                 request.safe,
                 request.method == "HEAD",
-                functools.partial(self._over, client.pool, request, waiting),
+                functools.partial(self._over, pool, request, waiting),
             )
             if waiting.pending is not None:
                 return
@@ -121,7 +122,8 @@ class Session:
         """An exchange that nobody awaits is over."""
         answer = failure = None
         try:
-            answer = self._answer(request, _plain(connection.result()))
+            reply = connection.result()
+            answer = self._answer(request, _plain(reply) if reply.gzipped else reply)
         except BaseException as error:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
             failure = error.with_traceback(None)
@@ -206,18 +208,20 @@ class Session:
 
     def _failure(self, request: Request, error: Exception) -> Exception:
         """What an exchange that failed is raised as."""
-        if any(error is own for own in request.raised):
+        if any(error is own for own in request.raised or ()):
             return error
         log.debug("%s %s failed: %s", request.method, request.target, error)
         return error_from_failure(error, method=request.method, url=self.url + request.target)
 
     def _answer(self, request: Request, reply: Reply) -> Answer:
         """The answer to a request; raises what says that it is a refusal."""
-        log.debug("%s %s %d", request.method, request.target, reply.code)
-        if reply.code < 300 or reply.code in request.accept:
+        code = reply.code
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s %d", request.method, request.target, code)
+        if code < 300 or code in request.accept:
             return Answer(request, reply, self.url)
         raise error_from_answer(
-            reply.code,
+            code,
             reply.phrase,
             _decoded(reply.body),
             method=request.method,
@@ -230,7 +234,7 @@ class Session:
 
         Using the session again opens new ones.
         """
-        if self._generation != generation():
+        if self._generation != process.generation:
             self._forget_inherited()
         clients, self._clients = self._clients, {}
         for loop, client in clients.items():
@@ -252,7 +256,7 @@ class Session:
 
     def _client(self) -> AsyncHTTPClient:
         loop = asyncio.get_running_loop()
-        if self._generation != generation():
+        if self._generation != process.generation:
             self._forget_inherited()
         client = self._clients.get(loop)
         return self._new_client(loop) if client is None else client
@@ -280,7 +284,7 @@ class Session:
         """Leave the clients alone that a forked child has from its parent."""
         keep_forever(self._clients)
         self._clients = {}
-        self._generation = generation()
+        self._generation = process.generation
 
     # -- through the pool ---------------------------------------------------------------------
 
@@ -317,17 +321,18 @@ class Session:
 
     def _message(self, request: Request) -> bytes:
         """What is sent: request line, headers, the empty line, and the body if it is at hand."""
-        lines, body = self._head, request.body
+        method, lines, body = request.method, self._head, request.body
         if request.headers:
             lines = render_headers({**self._headers, **request.headers})
-        if callable(body):
-            if "Content-Length" not in (request.headers or {}):
-                lines += "Transfer-Encoding: chunked\r\n"
-            body = None
-        elif body is not None or request.method in ("POST", "PUT"):
-            lines += f"Content-Length: {len(body or b'')}\r\n"
-        head = f"{request.method} {self.prefix}{request.target} HTTP/1.1\r\n{lines}\r\n"
-        return head.encode("latin-1") + body if body else head.encode("latin-1")
+        if body is None:
+            if method in ("POST", "PUT"):
+                lines += "Content-Length: 0\r\n"
+        elif not callable(body):
+            lines += f"Content-Length: {len(body)}\r\n"
+        elif "Content-Length" not in (request.headers or {}):
+            lines += "Transfer-Encoding: chunked\r\n"
+        head = f"{method} {self.prefix}{request.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+        return head if body is None or callable(body) else head + body
 
     def _timeout(self, request: Request) -> float:
         if request.timeout is not None:
