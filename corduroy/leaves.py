@@ -90,8 +90,8 @@ async def _leaves(db: str, id: str) -> list[Any]:
     found = await ask_json("GET", path, {"open_revs": "all"}, accept=(404,))
     leaves = [leaf["ok"] for leaf in found if "ok" in leaf] if isinstance(found, list) else []
     alive = [defaults.document(leaf) for leaf in leaves if not leaf.get("_deleted")]
-    if not alive:
-        await ask_json("GET", path)  # raises what tells why there is none
+    if not alive:  # a local document has no leaves; of any other this raises why there are none
+        alive = [defaults.document(await ask_json("GET", path))]
     return sorted(alive, key=_rank, reverse=True)
 
 

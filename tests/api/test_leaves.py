@@ -95,6 +95,11 @@ def test_a_document_without_conflicts_has_nothing_pending(call: Any, db: Databas
     assert call(db.conflicts, "x").pending == {}
 
 
+def test_a_local_document_has_none(call: Any, db: Database[Any]) -> None:
+    db.with_style("blocking").save({"_id": "_local/x"})
+    assert call(db.conflicts, "_local/x").pending == {}
+
+
 def test_a_document_that_does_not_exist_is_not_found(call: Any, db: Database[Any]) -> None:
     with pytest.raises(NotFound):
         call(db.conflicts, "nowhere")
