@@ -37,7 +37,10 @@ class Attachments(Place[S]):
         Returns:
             dict: ``{"ok", "id", "rev"}``.
 
-        Endpoint: ``PUT /{db}/{docid}/{attname}``.
+        Endpoints: ``PUT /{db}/{docid}/{attname}``, ``PUT /{db}/_design/{ddoc}/{attname}``,
+        ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``. HEAD looks up the revision, and GET where the ``ETag`` is no
+        revision.
         """
         id, rev = id_and_rev(doc)
         if filename is None:
@@ -92,7 +95,7 @@ class Attachments(Place[S]):
         Raises:
             NotFound: there is no such attachment.
 
-        Endpoint: ``GET /{db}/{docid}/{attname}``.
+        Endpoints: ``GET /{db}/{docid}/{attname}``, ``GET /{db}/_design/{ddoc}/{attname}``.
         """
         id, _ = id_and_rev(doc)
         headers = {"Accept": "*/*"}
@@ -126,7 +129,10 @@ class Attachments(Place[S]):
         Returns:
             dict: ``{"ok", "id", "rev"}``.
 
-        Endpoint: ``DELETE /{db}/{docid}/{attname}``.
+        Endpoints: ``DELETE /{db}/{docid}/{attname}``, ``DELETE /{db}/_design/{ddoc}/{attname}``,
+        ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``. HEAD looks up the revision, and GET where the ``ETag`` is no
+        revision.
         """
         id, rev = id_and_rev(doc)
         target = self._path + attachment_path(id, filename)

@@ -52,7 +52,9 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         Returns:
             ConflictResolution: this one.
 
-        Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``.
+        Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``, ``PUT /{db}/{docid}``,
+        ``PUT /{db}/_design/{ddoc}``. GET and PUT for leaf revisions; GET for local documents, too.
         """
         await self._settle(keep_local)
         return self
@@ -71,7 +73,9 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         Returns:
             ConflictResolution: this one.
 
-        Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``.
+        Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``, ``PUT /{db}/{docid}``,
+        ``PUT /{db}/_design/{ddoc}``. GET and PUT for leaf revisions; GET for local documents, too.
         """
         if not callable(merge):
             raise TypeError(f"merge must be callable, not {merge!r:.80}")

@@ -98,7 +98,7 @@ class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], 
         Returns:
             dict: ``{"results": [{"seq", "id", "changes", …}], "last_seq", …}``.
 
-        Endpoints: ``GET``, ``POST /{db}/_changes``.
+        Endpoints: ``GET /{db}/_changes``, ``POST /{db}/_changes``.
         """
         return await list_changes(self._path, {**options, "feed": feed})
 
@@ -117,12 +117,18 @@ class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], 
 
     @operation
     async def push(self, /, target: Any, **options: Any) -> dict[str, Any]:
-        """Replicate this database to another; as `Couch.replicate`."""
+        """Replicate this database to another; as `Couch.replicate`.
+
+        Endpoints: ``POST /_replicate``, ``PUT /{db}/{docid}``.
+        """
         return await replicate(self._server, self, target, options)
 
     @operation
     async def pull(self, /, source: Any, **options: Any) -> dict[str, Any]:
-        """Replicate another database to this one; as `Couch.replicate`."""
+        """Replicate another database to this one; as `Couch.replicate`.
+
+        Endpoints: ``POST /_replicate``, ``PUT /{db}/{docid}``.
+        """
         return await replicate(self._server, source, self, options)
 
     # -- as a container -----------------------------------------------------------------------

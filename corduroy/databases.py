@@ -56,7 +56,7 @@ class Databases(Served[S]):
         Raises:
             NotFound: there is none, and it was not to be created.
 
-        Endpoints: ``HEAD /{db}``, ``PUT /{db}``.
+        Endpoints: ``HEAD /{db}``, ``PUT /{db}``, ``GET /{db}``. The last tells why there is none.
         """
         path = database_path(name)
         answer = await ask("HEAD", path, accept=(404,))
@@ -120,7 +120,7 @@ class Databases(Served[S]):
         Raises:
             NotFound: there is none.
 
-        Endpoints: ``DELETE /{db}``; before it ``GET /{db}`` on CouchDB 1.x.
+        Endpoints: ``DELETE /{db}``, ``GET /{db}``. The latter first, on CouchDB 1.x alone.
         """
         path = database_path(name)
         if await self._server.is_classic():

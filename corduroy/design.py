@@ -45,8 +45,11 @@ class Functions(Place[S]):
             TypeError: an option does not exist (the nearest is named) or is of a wrong type.
             NotFound: there is no such view.
 
-        Endpoints: ``GET``, ``POST /{db}/_design/{ddoc}/_view/{view}``, ``POST …/queries``, and those
-        of ``/{db}/_all_docs``, ``/{db}/_design_docs`` and ``/{db}/_local_docs``.
+        Endpoints: ``GET /{db}/_design/{ddoc}/_view/{view}``,
+        ``POST /{db}/_design/{ddoc}/_view/{view}``, ``POST /{db}/_design/{ddoc}/_view/{view}/queries``,
+        ``GET /{db}/_all_docs``, ``POST /{db}/_all_docs``, ``POST /{db}/_all_docs/queries``,
+        ``GET /{db}/_design_docs``, ``POST /{db}/_design_docs``, ``POST /{db}/_design_docs/queries``,
+        ``GET /{db}/_local_docs``, ``POST /{db}/_local_docs``, ``POST /{db}/_local_docs/queries``.
         """
         return await query_view(self._path, name, options)
 
@@ -71,8 +74,10 @@ class Functions(Place[S]):
         Returns:
             ViewResult: the rows.
 
-        Endpoints: ``POST /{db}/_temp_view`` on CouchDB 1.x; elsewhere ``PUT /{db}/_design/{ddoc}``
-        before and, in any case, after ``GET /{db}/_design/{ddoc}/_view/{view}``.
+        Endpoints: ``GET /{db}/_design/{ddoc}/_view/{view}``,
+        ``POST /{db}/_design/{ddoc}/_view/{view}``, ``PUT /{db}/_design/{ddoc}``. PUT makes the view,
+        and deletes it in any case.
+        Endpoint of CouchDB 1.x: ``POST /{db}/_temp_view``.
         """
         return await query_once(self._server, self._path, map_src, reduce_src, options)
 
@@ -88,7 +93,8 @@ class Functions(Place[S]):
         Returns:
             Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
 
-        Endpoints: ``GET /{db}/_design/{ddoc}/_show/{func}``, ``…/{docid}``.
+        Endpoints: ``GET /{db}/_design/{ddoc}/_show/{func}``,
+        ``GET /{db}/_design/{ddoc}/_show/{func}/{docid}``.
         """
         path = self._path + function_path(name, "_show")
         return await _render("GET", path + (doc_path(id) if id is not None else ""), params)
@@ -105,7 +111,8 @@ class Functions(Place[S]):
         Returns:
             Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
 
-        Endpoint: ``GET /{db}/_design/{ddoc}/_list/{func}/{view}``, ``…/{other-ddoc}/{view}``.
+        Endpoints: ``GET /{db}/_design/{ddoc}/_list/{func}/{view}``,
+        ``GET /{db}/_design/{ddoc}/_list/{func}/{other-ddoc}/{view}``.
         """
         own = {key: value for key, value in options.items() if key not in VIEW or key in KEYS}
         query = view_options({key: options[key] for key in options.keys() - own.keys()})
@@ -126,7 +133,8 @@ class Functions(Place[S]):
         Returns:
             Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
 
-        Endpoints: ``POST /{db}/_design/{ddoc}/_update/{func}``, ``PUT …/{docid}``.
+        Endpoints: ``POST /{db}/_design/{ddoc}/_update/{func}``,
+        ``PUT /{db}/_design/{ddoc}/_update/{func}/{docid}``.
         """
         path = self._path + function_path(name, "_update")
         method = "POST" if id is None else "PUT"
@@ -148,7 +156,7 @@ class Functions(Place[S]):
         Returns:
             Rendered: the answer's ``headers``, and its ``body`` as JSON, str or bytes.
 
-        Endpoint: any method on ``/{db}/_design/{ddoc}/_rewrite/{path}``.
+        Endpoint: ``ANY /{db}/_design/{ddoc}/_rewrite/{path}``.
         """
         if method not in _METHODS:
             raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r:.80}")

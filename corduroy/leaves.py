@@ -118,7 +118,7 @@ class Leaves(Place[S]):
         Raises:
             NotFound: there is no such document.
 
-        Endpoint: ``GET /{db}/{docid}?open_revs=all``.
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
         """
         resolution: LeafResolution[S] = LeafResolution(self._session, self._style, self._path)
         resolution.pending[id] = {}

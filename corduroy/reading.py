@@ -51,7 +51,8 @@ class Reading(Place[S]):
         Raises:
             NotFound: there is no such document (one id only).
 
-        Endpoints: ``GET /{db}/{docid}``, ``POST /{db}/_all_docs``.
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``,
+        ``GET /{db}/_all_docs``, ``POST /{db}/_all_docs``.
         """
         path = self._path + doc_path(id)
         if not options and if_none_match is None:
@@ -94,7 +95,9 @@ class Reading(Place[S]):
         Raises:
             NotFound: there is no such document.
 
-        Endpoint: ``HEAD /{db}/{docid}``.
+        Endpoints: ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. GET where the ``ETag`` is no
+        revision.
         """
         path = self._path + doc_path(id)
         answer = await ask("HEAD", path)
@@ -115,7 +118,7 @@ class Reading(Place[S]):
         Returns:
             list of str: every ``_rev`` that the server remembers, the newest first.
 
-        Endpoint: ``GET /{db}/{docid}?revs=true``.
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
         """
         known = (await ask_json("GET", self._path + doc_path(id), {"revs": "true"}))["_revisions"]
         return [f"{known['start'] - at}-{digest}" for at, digest in enumerate(known["ids"])]
@@ -130,7 +133,8 @@ class Reading(Place[S]):
         Returns:
             list of Document: in the same order; None where there is no such document or revision.
 
-        Endpoints: ``POST /{db}/_bulk_get``; ``GET /{db}/{docid}`` for each on CouchDB 1.x.
+        Endpoints: ``POST /{db}/_bulk_get``, ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``,
+        ``GET /{db}/_local/{docid}``. GET on CouchDB 1.x.
         """
         wanted = check_keys(docs, "docs")
         for at, one in enumerate(wanted):

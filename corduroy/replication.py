@@ -43,7 +43,7 @@ class Replication(Served[S]):
         Raises:
             ValueError: options that exclude each other, or a proxy of an unknown kind.
 
-        Endpoints: ``POST /_replicate``, ``PUT /_replicator/{docid}``.
+        Endpoints: ``POST /_replicate``, ``PUT /{db}/{docid}``.
         """
         return await replicate(self._server, source, target, options)
 

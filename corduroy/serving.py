@@ -47,7 +47,7 @@ class Serving(Served[S]):
         Returns:
             bool: True if it is.
 
-        Endpoint: ``GET /_up``; ``GET /`` where the server has no ``_up``.
+        Endpoints: ``GET /_up``, ``GET /``. The latter where there is no ``_up``.
         """
         try:
             await self._server.check_up()
@@ -99,8 +99,13 @@ class Serving(Served[S]):
         Raises:
             NotFound: there is no such key; a section that does not exist is empty.
 
-        Endpoints: ``GET``, ``PUT``, ``DELETE /_node/_local/_config/{section}/{key}``;
-        ``/_config/…`` on CouchDB 1.x.
+        Endpoints: ``GET /_node/{node-name}/_config``, ``GET /_node/{node-name}/_config/{section}``,
+        ``GET /_node/{node-name}/_config/{section}/{key}``,
+        ``PUT /_node/{node-name}/_config/{section}/{key}``,
+        ``DELETE /_node/{node-name}/_config/{section}/{key}``.
+        Endpoints of CouchDB 1.x: ``GET /_config``, ``GET /_config/{section}``,
+        ``GET /_config/{section}/{key}``, ``PUT /_config/{section}/{key}``,
+        ``DELETE /_config/{section}/{key}``.
         """
         return await configure(self._server, name, value, delete)
 
@@ -117,6 +122,7 @@ class Serving(Served[S]):
         Raises:
             NotFound: there is no such path.
 
-        Endpoint: ``GET /_node/_local/_stats``; ``GET /_stats`` on CouchDB 1.x.
+        Endpoint: ``GET /_node/{node-name}/_stats``.
+        Endpoint of CouchDB 1.x: ``GET /_stats``.
         """
         return await statistics(self._server, name)

@@ -55,7 +55,7 @@ class Upkeep(Place[S]):
         Returns:
             dict: the security object, or ``{"ok": true}``.
 
-        Endpoint: ``GET``, ``PUT /{db}/_security``.
+        Endpoints: ``GET /{db}/_security``, ``PUT /{db}/_security``.
         """
         if value is None:
             return dict(await ask_json("GET", f"{self._path}/_security"))
@@ -133,7 +133,8 @@ class Upkeep(Place[S]):
         Returns:
             dict: ``{"missing_revs": {id: [revs]}}``.
 
-        Endpoint: ``POST /{db}/_missing_revs``.
+        Endpoints: ``POST /{db}/_missing_revs``, ``POST /{db}/_revs_diff``. The latter where the former
+        does not exist.
         """
         body = _revs_by_id(revs, "revs")
         try:
@@ -168,7 +169,7 @@ class Upkeep(Place[S]):
         Returns:
             int: the limit; None where it was set.
 
-        Endpoint: ``GET``, ``PUT /{db}/_revs_limit``.
+        Endpoints: ``GET /{db}/_revs_limit``, ``PUT /{db}/_revs_limit``.
         """
         if value is None:
             return int(await _offered("GET", self._path, "_revs_limit"))

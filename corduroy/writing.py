@@ -51,7 +51,9 @@ class Writing(Place[S]):
             HTTPError: one document was refused; or the request failed.
             ExpectationFailed: the server does not know all_or_nothing; nothing was saved.
 
-        Endpoints: ``PUT /{db}/{docid}``, ``POST /{db}/_bulk_docs``, ``GET /_uuids``.
+        Endpoints: ``PUT /{db}/{docid}``, ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``,
+        ``POST /{db}/_bulk_docs``, ``GET /_uuids``, ``POST /{db}/_all_docs``,
+        ``GET /{db}/_local/{docid}``. The last two look up what is in conflict.
         """
         given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
         usual = {"batch": False, "all_or_nothing": False, "new_edits": True}
@@ -73,7 +75,10 @@ class Writing(Place[S]):
             Conflict: somebody has saved it in between.
             NotFound: there is no such document.
 
-        Endpoints: ``DELETE /{db}/{docid}``, ``HEAD /{db}/{docid}``.
+        Endpoints: ``DELETE /{db}/{docid}``, ``DELETE /{db}/_design/{ddoc}``,
+        ``DELETE /{db}/_local/{docid}``, ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``,
+        ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. HEAD looks up
+        the revision, and GET where the ``ETag`` is no revision.
         """
         id, own_rev = id_and_rev(doc)
         path = self._path + doc_path(id, "doc")
@@ -96,7 +101,11 @@ class Writing(Place[S]):
         Raises:
             Conflict: there is a document of that id already, and dest did not carry its ``_rev``.
 
-        Endpoints: ``COPY /{db}/{docid}``; on CouchDB 1.x also ``GET`` and ``PUT``.
+        Endpoints: ``COPY /{db}/{docid}``, ``COPY /{db}/_design/{ddoc}``, ``COPY /{db}/_local/{docid}``,
+        ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``, ``PUT /{db}/{docid}``,
+        ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``. Other than COPY only on
+        PouchDB Server.
         """
         source_id, source_rev = id_and_rev(source, "source")
         dest_id, dest_rev = id_and_rev(dest, "dest")

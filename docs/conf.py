@@ -1,9 +1,14 @@
 """Sphinx configuration: the guide is MyST markdown, the reference comes from the docstrings."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "ext"))
+
 project = "corduroy"
 author = "Corduroy contributors"
 copyright = "Corduroy contributors"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "endpoint_table"]
 html_theme = "furo"
 html_title = "corduroy"
 html_copy_source = False

@@ -66,7 +66,8 @@ class ChangesFeed:
     Raises:
         TypeError, ValueError: an argument makes no sense; it is named.
 
-    Endpoints: ``GET``, ``POST /{db}/_changes``; ``GET``, ``PUT /{db}/_local/{docid}``.
+    Endpoints: ``GET /{db}/_changes``, ``POST /{db}/_changes``, ``GET /{db}/_local/{docid}``,
+    ``PUT /{db}/_local/{docid}``.
     """
 
     def __init__(
