@@ -15,6 +15,8 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from corduroy import Couch, Database, Status
 
+pytest_plugins = ["tests.replay.plugin"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -143,11 +143,10 @@ def test_how_a_database_is_cut_goes_in_the_query_not_in_the_body(call, canned, c
     assert asked.body == b""
 
 
-def test_a_database_can_be_partitioned(couch, name, classic):
-    if classic:
-        pytest.skip("PouchDB Server has no partitioned databases")
-    couch.create(name, q=2, n=1, partitioned=True)
-    assert couch.database(name).info()["props"] == {"partitioned": True}
+def test_a_database_can_be_partitioned(call, couch3, fresh3):
+    name = fresh3("parted")
+    call(couch3.create, name, q=2, n=1, partitioned=True)
+    assert call(couch3.database(name).info)["props"] == {"partitioned": True}
 
 
 def test_all_dbs_takes_a_range_a_limit_and_an_order(call, couch):
@@ -315,10 +314,8 @@ def test_without_credentials_none_are_sent(call, canned, canned_couch):
     assert "Authorization" not in _asked(call, canned, canned_couch).headers
 
 
-def test_wrong_credentials_are_unauthorized(call, couchdb_url, http_client, classic):
-    if classic:
-        pytest.skip("everyone is an admin on the embedded server")
-    couch = Couch(str.__str__(couchdb_url), (uuid.uuid4().hex, "wrong"), http_client=http_client)
+def test_wrong_credentials_are_unauthorized(call, couch3, fresh3, http_client):
+    couch = Couch(couch3.url, (fresh3("nobody"), "wrong"), http_client=http_client)
     with pytest.raises(Unauthorized) as caught:
         call(couch.info)
     assert caught.value.reason == "Name or password is incorrect."

@@ -1,0 +1,157 @@
+"""An exchange as it is recorded: what of a request and of its answer matters, as values of JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tornado.httputil import HTTPServerRequest
+
+from tests.replay.veil import Veil
+
+# What clients do each in their own way, or the connection alone is told of.
+_NOT_OF_REQUESTS = {
+    "Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "Transfer-Encoding",
+    "User-Agent",
+}  # fmt: skip
+_NOT_OF_ANSWERS = {
+    "Cache-Control", "Connection", "Content-Length", "Date", "Expires", "Pragma", "Server",
+    "Transfer-Encoding", "X-Couch-Request-Id", "X-Couchdb-Body-Time",
+}  # fmt: skip
+WIDTH = 96
+_JSON = "application/json"
+_BOUNDARY = re.compile(r'boundary="?([^";]+)')
+
+
+def describe_request(request: HTTPServerRequest, veil: Veil) -> dict[str, Any]:
+    """What is recorded of a request.
+
+    Args:
+        request (HTTPServerRequest): the request.
+        veil (Veil): hides what must not be recorded.
+
+    Returns:
+        dict: ``method``, ``path``, ``query`` (in order), ``headers`` and the body; without what is
+        empty, and without ``Content-Type`` and ``Accept`` if they are those of JSON.
+    """
+    assert request.method is not None
+    path, _, query = (request.uri or "").partition("?")
+    headers = {
+        name: veil.hide_header(name, value)
+        for name, value in sorted(request.headers.get_all())
+        if name not in _NOT_OF_REQUESTS
+    }
+    body = request.body
+    if boundary := _BOUNDARY.search(
+        headers.get("Content-Type", "")
+    ):  # each client makes up its own
+        headers["Content-Type"] = headers["Content-Type"].replace(boundary[1], "{{boundary}}")
+        body = body.replace(boundary[1].encode(), b"{{boundary}}")
+    content = _content_of_request(veil.hide(body.decode("latin-1")), headers)
+    if headers.get("Accept") == _JSON:
+        del headers["Accept"]
+    pairs = sorted(parse_qsl(query, keep_blank_values=True))
+    described = {
+        "method": request.method,
+        "path": veil.hide(path),
+        "query": [veil.hide(f"{name}={value}") for name, value in pairs],
+        "headers": headers,
+        **content,
+    }
+    return {name: value for name, value in described.items() if value or name == "json"}
+
+
+def _content_of_request(text: str, headers: dict[str, str]) -> dict[str, Any]:
+    body = text.encode("latin-1")
+    if headers.get("Content-Type") == _JSON:
+        try:
+            value = json.loads(body)
+        except ValueError:
+            return _content(body)
+        del headers["Content-Type"]
+        return {"json": value}
+    return _content(body)
+
+
+def describe_answer(
+    method: str, status: int, headers: Iterable[tuple[str, str]], body: bytes, veil: Veil
+) -> dict[str, Any]:
+    """What is recorded of an answer.
+
+    Args:
+        method (str): the request's.
+        status (int): its status.
+        headers: its headers.
+        body (bytes): its body.
+        veil (Veil): hides what must not be recorded.
+
+    Returns:
+        dict: ``status``, ``headers`` and the body, without what is empty.
+    """
+    kept = [
+        [name, veil.hide(value)]
+        for name, value in sorted(headers)
+        # Of an answer to HEAD, the length is all that there is of the body.
+        if name not in _NOT_OF_ANSWERS or (name == "Content-Length" and method == "HEAD")
+    ]
+    hidden = veil.hide(body.decode("latin-1")).encode("latin-1")
+    described = {"status": status, "headers": kept, **_content(hidden)}
+    return {name: value for name, value in described.items() if value or name == "json"}
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    """A body such that it can be read, if it is text, and made again byte by byte."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode()}
+    try:
+        value = json.loads(text)
+        if _as_couchdb(value) == body:
+            return {"json": value}
+    except ValueError:
+        pass
+    return {"text": text.splitlines(keepends=True)} if text else {}
+
+
+def content_of(answer: dict[str, Any], veil: Veil) -> bytes:
+    """The body of a recorded answer."""
+    if "base64" in answer:
+        return base64.b64decode(answer["base64"])
+    body = (
+        _as_couchdb(answer["json"])
+        if "json" in answer
+        else "".join(answer.get("text", [])).encode()
+    )
+    return veil.show(body.decode("latin-1")).encode("latin-1")
+
+
+def _as_couchdb(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def as_text(request: dict[str, Any]) -> str:
+    """A described request; two of the same text are equal."""
+    return in_lines(json.loads(json.dumps(request, sort_keys=True)))
+
+
+def in_lines(value: Any, indent: str = "") -> str:
+    """JSON that is easy to read and to compare: what does not fit in a line gets one for each part."""
+    whole = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(whole) <= WIDTH or not value or not isinstance(value, (dict, list)):
+        return whole
+    deeper = indent + " "
+    if isinstance(value, list):
+        parts = [in_lines(part, deeper) for part in value]
+        first, last = "[]"
+    else:
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {in_lines(value[key], deeper)}"
+            for key in value
+        ]
+        first, last = "{}"
+    return f"{first}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{last}"
