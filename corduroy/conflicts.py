@@ -53,8 +53,8 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
             ConflictResolution: this one.
 
         Endpoints: ``POST /{db}/_bulk_docs``, ``POST /{db}/_all_docs``, ``GET /{db}/{docid}``,
-        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``, ``PUT /{db}/{docid}``,
-        ``PUT /{db}/_design/{ddoc}``. GET and PUT for leaf revisions; GET for local documents, too.
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. GET for leaf revisions and local
+        documents.
         """
         await self._settle(keep_local)
         return self
