@@ -8,8 +8,9 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from .errors import BadRequest, NotFound
+from .transport.answer import Answer
 from .transport.encoding import check_header, encode_json, query_string, quote_segment
-from .transport.messages import Answer, Request
+from .transport.messages import Request
 
 _revision = re.compile(r"[0-9]+-[0-9a-zA-Z]+").fullmatch
 

@@ -17,8 +17,8 @@ from .options import KEYS, VIEW
 from .querying import function_path, query_once, query_several, query_view, view_options
 from .server import Place
 from .styles import S, either, operation
+from .transport.answer import Answer
 from .transport.encoding import quote_segment
-from .transport.messages import Answer
 from .views import ViewResult
 
 

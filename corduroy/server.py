@@ -15,10 +15,10 @@ from .asking import ask, ask_json
 from .errors import ServerError
 from .options import DATABASES, check_int, check_seconds, encode_options
 from .styles import S, Styled, check_style
+from .transport.answer import Answer
 from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
 from .transport.loops import process
-from .transport.messages import Answer
 from .transport.session import Session
 
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*").fullmatch
@@ -60,7 +60,8 @@ class Server:
 
         Endpoint: ``GET /_uuids``.
         """
-        if self._generation != process.generation:  # a fork must not give the same ones to its parent
+        # A fork must not give the same ones to its parent.
+        if self._generation != process.generation:
             self._uuids, self._generation = [], process.generation
         taken: list[str] = []
         while len(taken) < count:

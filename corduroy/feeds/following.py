@@ -242,11 +242,11 @@ class Follower:
         limit = source.page(self._left, kind)
         request = source.request(kind, self.seq, limit)
         stream = await source.session.stream(request, source.silence)
-        said = (stream.reply.header(b"content-type") or b"").partition(b";")[0].strip().lower()
-        if said == b"text/html":
+        said = (stream.answer.header("content-type") or "").partition(";")[0].strip().lower()
+        if said == "text/html":
             stream.close()
             raise self._nonsense("a page of HTML")
-        if kind == "eventsource" and said != b"text/event-stream":
+        if kind == "eventsource" and said != "text/event-stream":
             stream.close()
             self._kind = "continuous"
             log.info("%s: the server has no eventsource: taking continuous", source.path)

@@ -24,12 +24,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse, _Requ
 from tornado.netutil import is_valid_ip, ssl_options_to_context
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
+from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed
 from .connection import Connection, Producer
 from .encoding import check_header, check_target
 from .gzip import gunzip, plain_reader
 from .loops import close_with_loop
 from .pool import SAFE, Origin, Outgoing, Pool
-from .reply import BodyTooLarge, ConnectionBroken, DeadlineMissed, Reply
 from .tls import client_context
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -141,22 +141,22 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         streamed = request.streaming_callback or request.header_callback
         chunks: list[bytes | bytearray] = []
         if not streamed:
-            reply = await self.pool.request(out)
-            if reply.body:
-                chunks.append(self._decoded(request, reply))
+            answer = await self.pool.request(out)
+            if answer.body:
+                chunks.append(self._decoded(request, answer))
         else:
-            connection, reply = await self.pool.open(out)
+            connection, answer = await self.pool.open(out)
             try:
-                await self._stream(request, connection, reply, chunks)
+                await self._stream(request, connection, answer, chunks)
             finally:
                 self.pool.release(connection)
-        headers = _headers(reply)
-        if request.decompress_response and reply.gzipped:
+        headers = _headers(answer)
+        if request.decompress_response and answer.gzipped:
             headers["X-Consumed-Content-Encoding"] = headers.pop("Content-Encoding")
         return HTTPResponse(
             request,
-            reply.code,
-            reason=reply.phrase,
+            answer.code,
+            reason=answer.phrase,
             headers=headers,
             buffer=BytesIO(b"".join(chunks)),
             effective_url=url,
@@ -166,17 +166,17 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         self,
         request: HTTPRequest,
         connection: Connection,
-        reply: Reply,
+        answer: Answer,
         chunks: list[bytes | bytearray],
     ) -> None:
         """Hand headers and body out as they come; a callback's awaitable holds the next piece."""
-        redirects = _redirects(request, reply.code) and reply.header(b"location")
+        redirects = _redirects(request, answer.code) and answer.header("location")
         if request.header_callback is not None and not redirects:
-            request.header_callback(f"HTTP/1.1 {reply.code} {reply.phrase}\r\n")
-            for name, value in reply.headers:
+            request.header_callback(f"HTTP/1.1 {answer.code} {answer.phrase}\r\n")
+            for name, value in answer.headers:
                 request.header_callback(f"{name}: {value}\r\n")
             request.header_callback("\r\n")
-        zipped = bool(request.decompress_response) and reply.gzipped
+        zipped = bool(request.decompress_response) and answer.gzipped
         read = plain_reader(connection.read, zipped, self.pool.max_body_size)
         while piece := await read():
             if request.streaming_callback is None or redirects:
@@ -186,10 +186,10 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
                 if handed is not None:
                     await handed
 
-    def _decoded(self, request: HTTPRequest, reply: Reply) -> bytes | bytearray:
-        if request.decompress_response and reply.gzipped:
-            return gunzip(reply.body, self.pool.max_body_size)
-        return reply.body
+    def _decoded(self, request: HTTPRequest, answer: Answer) -> bytes | bytearray:
+        if request.decompress_response and answer.gzipped:
+            return gunzip(answer.body, self.pool.max_body_size)
+        return answer.body
 
     # -- from an HTTPRequest to bytes ---------------------------------------------------------
 
@@ -349,9 +349,9 @@ def _at_hand(body: bytes) -> Callable[[Callable[[bytes], Any]], Any]:
     return produce
 
 
-def _headers(reply: Reply) -> httputil.HTTPHeaders:
+def _headers(answer: Answer) -> httputil.HTTPHeaders:
     headers = httputil.HTTPHeaders()
-    for name, value in reply.headers:
+    for name, value in answer.headers:
         headers.add(name, value)
     return headers
 

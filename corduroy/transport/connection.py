@@ -13,7 +13,7 @@ from typing import cast
 
 import httptools
 
-from .reply import BodyTooLarge, ConnectionBroken, DeadlineMissed, MalformedAnswer, Reply
+from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed, MalformedAnswer
 from .tls import farewell
 
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._rings_at = 0.0  # the loop's time, while there is a timer
         self._deadline = 0.0
         # The state of one exchange, which `start` sets:
-        self._reply: Reply | None = None  # known once the headers are
+        self._answer: Answer | None = None  # known once the headers are
         self._done = True  # nothing more of the answer is to come
         self._broken: BaseException | None = None
         self._head = b""  # what has come of the status line and the headers
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
             over: is called with the connection when the exchange is over and `result` knows how it
                 went; for those who do not wait in a coroutine.
         """
-        self._reply = self._broken = None
+        self._answer = self._broken = None
         self._done = False
         self._head = b""
         self._forerun = self._size = 0
@@ -102,11 +102,11 @@ class Connection(asyncio.Protocol):
         self.set_deadline(deadline)
         self._transport.write(head)
 
-    async def whole(self) -> Reply:
+    async def whole(self) -> Answer:
         """Wait for the whole answer.
 
         Returns:
-            Reply: with its body.
+            Answer: with its body.
 
         Raises:
             ConnectionBroken, DeadlineMissed: it did not come.
@@ -115,20 +115,20 @@ class Connection(asyncio.Protocol):
             await self._wait()
         return self.result()
 
-    def result(self) -> Reply:
+    def result(self) -> Answer:
         """What came of an exchange that is over; raises as `whole` does."""
         if self._broken is not None:
             raise self._broken
-        assert self._reply is not None  # else it would be broken
-        return self._reply
+        assert self._answer is not None  # else it would be broken
+        return self._answer
 
-    async def head(self) -> Reply:
+    async def head(self) -> Answer:
         """Wait for the answer's status and headers; raises as `whole` does."""
-        while self._reply is None and not self._done:
+        while self._answer is None and not self._done:
             await self._wait()
-        if self._reply is None or (self._broken is not None and not self._held):
+        if self._answer is None or (self._broken is not None and not self._held):
             raise cast(BaseException, self._broken)
-        return self._reply
+        return self._answer
 
     async def read(self) -> bytes:
         """Wait for the next piece of the body.
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._go_ahead = self.loop.create_future()
             await self._go_ahead
             self._go_ahead = None
-            if self._done or self._reply is not None:
+            if self._done or self._answer is not None:
                 return
 
         left = length
@@ -279,7 +279,7 @@ class Connection(asyncio.Protocol):
         if self._done:  # nobody asked for this
             self.abort()
             return
-        if self._reply is None:
+        if self._answer is None:
             self._head += data
         try:
             self._parser.feed_data(data)
@@ -288,7 +288,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(f"the answer is no HTTP: {error}")
         else:
-            if self._reply is None and self._forerun + len(self._head) > _HEAD:
+            if self._answer is None and self._forerun + len(self._head) > _HEAD:
                 self._refuse(f"the headers are larger than {_HEAD} bytes")
         self._tell()
 
@@ -334,7 +334,7 @@ class Connection(asyncio.Protocol):
             self._head = self._head[end + 4 :]
             _resolve(self._go_ahead)
             return
-        self._reply = Reply(code, self._head[:end])
+        self._answer = Answer(code, self._head[:end])
         self._head = b""
         if not self._parser.should_keep_alive():
             self.usable = False
@@ -348,27 +348,27 @@ class Connection(asyncio.Protocol):
             _resolve(self._waiter)
 
     def on_body(self, piece: bytes) -> None:
-        reply = self._reply
-        if self._done or reply is None:  # a body where none may be
+        answer = self._answer
+        if self._done or answer is None:  # a body where none may be
             self.usable = False
         elif self.max_body_size is not None and self._outgrows(self.max_body_size, piece):
             self._break(BodyTooLarge(f"the body is larger than {self.max_body_size} bytes"))
             self.abort()
         elif not self._whole:
             self._hold(piece)
-        elif not reply.body:
-            reply.body = piece
+        elif not answer.body:
+            answer.body = piece
         else:
-            if type(reply.body) is bytes:
-                reply.body = bytearray(reply.body)
-            reply.body += piece
+            if type(answer.body) is bytes:
+                answer.body = bytearray(answer.body)
+            answer.body += piece
 
     def _outgrows(self, limit: int, piece: bytes) -> bool:
         self._size += len(piece)
         return self._size > limit
 
     def on_message_complete(self) -> None:
-        if self._reply is not None and not self._done:
+        if self._answer is not None and not self._done:
             self._end()
 
     # -- the exchange's ends ------------------------------------------------------------------
@@ -390,7 +390,7 @@ class Connection(asyncio.Protocol):
 
     def _break(self, error: BaseException) -> None:
         if isinstance(error, ConnectionBroken):
-            error.answered = bool(self._reply or self._head or self._forerun)
+            error.answered = bool(self._answer or self._head or self._forerun)
             error.reused = self.served > 0
         self.usable = False
         self._done = True
@@ -413,10 +413,10 @@ class Connection(asyncio.Protocol):
 
     def _ends_with_connection(self) -> bool:
         """Whether the answer is one whose end is the connection's end."""
-        reply = self._reply
-        if reply is None or reply.header(b"content-length") is not None:
+        answer = self._answer
+        if answer is None or answer.header("content-length") is not None:
             return False
-        headers = reply.raw_headers
+        headers = answer.raw_headers
         codings = [value for name, value in headers if name.lower() == b"transfer-encoding"]
         return not (codings and codings[-1].lower().rstrip().endswith(b"chunked"))
 

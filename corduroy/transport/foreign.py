@@ -10,9 +10,9 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
+from .answer import Answer
 from .connection import Producer
 from .messages import Request, Sink
-from .reply import Reply
 from .tls import Trust
 
 
@@ -24,7 +24,7 @@ async def fetch(
     headers: Mapping[str, str],
     timeout: float,
     trust: Trust | None,
-) -> Reply:
+) -> Answer:
     """Send a request through a client that is not corduroy's own.
 
     Args:
@@ -36,7 +36,7 @@ async def fetch(
         trust (Trust | None): for ``https``.
 
     Returns:
-        Reply: the answer.
+        Answer: the answer.
 
     Raises:
         OSError, HTTPClientError: no answer came.
@@ -75,9 +75,9 @@ async def fetch(
         raise response.error
     lines = [f"HTTP/1.1 {response.code} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.headers.get_all()]
-    reply = Reply(response.code, "\r\n".join(lines).encode())
-    reply.body = response.body if diversion is None else await diversion.end(response.code)
-    return reply
+    answer = Answer(response.code, "\r\n".join(lines).encode())
+    answer.body = response.body if diversion is None else await diversion.end(response.code)
+    return answer
 
 
 def set_up_curl(curl: Any) -> None:

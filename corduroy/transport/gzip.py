@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from tornado.log import gen_log
 
-from .reply import BodyTooLarge, MalformedAnswer
+from .answer import BodyTooLarge, MalformedAnswer
 
 _STEP = 64 * 1024
 

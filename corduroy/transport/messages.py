@@ -1,15 +1,13 @@
-"""What an operation asks, and what it is answered."""
+"""What an operation asks."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Generator, Mapping
 from typing import Any
 
-from ..errors import ServerError
+from .answer import Answer
 from .connection import Producer
-from .encoding import decode_json
 from .pool import SAFE
-from .reply import Reply
 
 Sink = Callable[[bytes], Awaitable[None] | None]
 
@@ -97,59 +95,3 @@ def _watched(
             raise
 
     return watched
-
-
-class Answer:
-    """A server's answer to a `Request`.
-
-    Attributes:
-        code (int): the status.
-    """
-
-    __slots__ = ("_reply", "_request", "_url", "code")
-
-    def __init__(self, request: Request, reply: Reply, url: str) -> None:
-        self._request = request
-        self._url = url  # the server's
-        self._reply = reply
-        self.code = reply.code
-
-    @property
-    def body(self) -> bytes | bytearray:
-        """The body; empty where a sink took it, or `json` has let go of it."""
-        return self._reply.body
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """The headers, in order."""
-        return self._reply.headers
-
-    def header(self, name: str) -> str | None:
-        """The value of the first header of a name (lower case); None where there is none."""
-        found = self._reply.header(name.encode())
-        return None if found is None else found.decode("latin-1")
-
-    def json(self, decode: Callable[[bytes | bytearray], Any] = decode_json) -> Any:
-        """The decoded body, which is let go of while its values are made.
-
-        Args:
-            decode: makes values of the body; raises ValueError where there are none.
-
-        Raises:
-            ServerError: it is no JSON.
-        """
-        body, self._reply.body = self._reply.body, b""
-        empty = not body
-        try:
-            return decode(body)
-        except ValueError as error:
-            said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
-            raise ServerError(
-                self.code,
-                "invalid_json",
-                f"the answer is no JSON: {'it is empty' if empty else said or error}",
-                method=self._request.method,
-                url=self._url + self._request.target,
-                headers=self.headers,
-                response=said,
-            ) from None

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from tornado.netutil import is_valid_ip
 
+from .answer import Answer, ConnectionBroken, DeadlineMissed
 from .connection import Connection, PlainConnection, Producer
-from .reply import ConnectionBroken, DeadlineMissed, Reply
 
 _MOMENT = 0.001  # seconds
 
@@ -133,14 +133,14 @@ class Pool:
         self._sweeper: asyncio.TimerHandle | None = None  # set while any are idle
         self._closed = False
 
-    async def request(self, out: Outgoing) -> Reply:
+    async def request(self, out: Outgoing) -> Answer:
         """Send a request and wait for the whole answer.
 
         Args:
             out (Outgoing): the request.
 
         Returns:
-            Reply: the answer with its body.
+            Answer: the answer with its body.
 
         Raises:
             OSError: no connection could be made.
@@ -160,14 +160,14 @@ class Pool:
             finally:
                 self.release(connection)
 
-    async def open(self, out: Outgoing) -> tuple[Connection, Reply]:
+    async def open(self, out: Outgoing) -> tuple[Connection, Answer]:
         """Send a request and wait for the answer's headers; the body is then read piece by piece.
 
         Args:
             out (Outgoing): the request.
 
         Returns:
-            (Connection, Reply): where to read, and the answer without its body. Whoever has it must
+            (Connection, Answer): where to read, and the answer without its body. Whoever has it must
             `release` the connection.
 
         Raises:
@@ -242,7 +242,7 @@ class Pool:
             if not turn.done():
                 turn.set_exception(ConnectionBroken("the client was closed"))
 
-    async def open_apart(self, out: Outgoing, within: float) -> tuple[Connection, Reply]:
+    async def open_apart(self, out: Outgoing, within: float) -> tuple[Connection, Answer]:
         """Like `open`, on a connection that is apart from all others: it takes no slot, and may last
         for months.
 
@@ -252,7 +252,7 @@ class Pool:
                 limit.
 
         Returns:
-            (Connection, Reply): as of `open`; whoever has the connection must ``abort`` it.
+            (Connection, Answer): as of `open`; whoever has the connection must ``abort`` it.
         """
         if self._closed:
             raise RuntimeError("the client has been closed")
@@ -260,12 +260,12 @@ class Pool:
         due = self.loop.time() + within if within else 0.0
         try:
             connection.start(out.head, False, out.bodiless, due)
-            reply = await connection.head()
+            answer = await connection.head()
         except BaseException:
             connection.abort()
             raise
         connection.set_deadline(0.0)
-        return connection, reply
+        return connection, answer
 
     @property
     def connections(self) -> int:

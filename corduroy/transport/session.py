@@ -21,6 +21,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from .. import defaults
 from ..errors import error_from_answer, error_from_failure
+from .answer import Answer, ConnectionBroken
 from .auth import Auth, BasicAuth
 from .client import KeepAliveHTTPClient
 from .connection import Connection
@@ -28,10 +29,9 @@ from .encoding import check_header, check_url, decode_json, render_headers
 from .foreign import fetch
 from .gzip import gunzip, plain_reader
 from .loops import close_now, close_with_loop, keep_forever, process
-from .messages import Answer, Request
+from .messages import Request
 from .pending import Waiting, in_task
 from .pool import Origin, Outgoing, Pool
-from .reply import ConnectionBroken, Reply
 from .stream import Stream, open_foreign, open_in_pool
 from .tls import trust
 
@@ -122,8 +122,8 @@ class Session:
         """An exchange that nobody awaits is over."""
         answer = failure = None
         try:
-            reply = connection.result()
-            answer = self._answer(request, _plain(reply) if reply.gzipped else reply)
+            answer = connection.result()
+            self._judge(request, _plain(answer) if answer.gzipped else answer)
         except BaseException as error:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
             failure = error.with_traceback(None)
@@ -154,9 +154,9 @@ class Session:
         client = self._client()
         try:
             if isinstance(client, KeepAliveHTTPClient):
-                reply = await self._exchange(client.pool, request)
+                answer = await self._exchange(client.pool, request)
             else:
-                reply = await fetch(
+                answer = await fetch(
                     client,
                     request,
                     url=self.url + request.target,
@@ -166,7 +166,8 @@ class Session:
                 )
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
-        return self._answer(request, reply)
+        self._judge(request, answer)
+        return answer
 
     async def stream(self, request: Request, within: float) -> Stream:
         """Send a request whose answer has no end; wait for its headers.
@@ -195,15 +196,15 @@ class Session:
                 headers = {**self._headers, **(request.headers or {})}
                 url = self.url + request.target
                 stream = await open_foreign(client, request, url, headers, self._trust, within)
-            if stream.reply.code >= 300:
+            if stream.answer.code >= 300:
                 try:
                     while piece := await stream.read(within):
-                        stream.reply.body += piece
+                        stream.answer.body += piece
                 finally:
                     stream.close()
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
-        self._answer(request, stream.reply)
+        self._judge(request, stream.answer)
         return stream
 
     def _failure(self, request: Request, error: Exception) -> Exception:
@@ -213,21 +214,22 @@ class Session:
         log.debug("%s %s failed: %s", request.method, request.target, error)
         return error_from_failure(error, method=request.method, url=self.url + request.target)
 
-    def _answer(self, request: Request, reply: Reply) -> Answer:
-        """The answer to a request; raises what says that it is a refusal."""
-        code = reply.code
+    def _judge(self, request: Request, answer: Answer) -> None:
+        """Raise what says so if an answer is a refusal; else let it know what it answers."""
+        code, method = answer.code, request.method
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s %d", request.method, request.target, code)
-        if code < 300 or code in request.accept:
-            return Answer(request, reply, self.url)
-        raise error_from_answer(
-            code,
-            reply.phrase,
-            _decoded(reply.body),
-            method=request.method,
-            url=self.url + request.target,
-            headers=reply.headers,
-        )
+            log.debug("%s %s %d", method, request.target, code)
+        answer.method = method
+        answer.url = url = self.url + request.target
+        if code >= 300 and code not in request.accept:
+            raise error_from_answer(
+                code,
+                answer.phrase,
+                _decoded(answer.body),
+                method=method,
+                url=url,
+                headers=answer.headers,
+            )
 
     async def close(self) -> None:
         """Close the connections of the running loop; those of other loops close when they run.
@@ -288,21 +290,21 @@ class Session:
 
     # -- through the pool ---------------------------------------------------------------------
 
-    async def _exchange(self, pool: Pool, request: Request) -> Reply:
+    async def _exchange(self, pool: Pool, request: Request) -> Answer:
         out = self._outgoing(pool, request)
         if request.sink is None:
             return _plain(await pool.request(out))
-        connection, reply = await pool.open(out)
+        connection, answer = await pool.open(out)
         try:
-            read = plain_reader(connection.read, reply.gzipped, None)
+            read = plain_reader(connection.read, answer.gzipped, None)
             while piece := await read():
-                if reply.code >= 300:
-                    reply.body += piece
+                if answer.code >= 300:
+                    answer.body += piece
                 elif (taken := request.sink(piece)) is not None:
                     await taken
         finally:
             pool.release(connection)
-        return reply
+        return answer
 
     def _outgoing(self, pool: Pool, request: Request) -> Outgoing:
         producer = request.body if callable(request.body) else None
@@ -340,11 +342,11 @@ class Session:
         return defaults.request_timeout if self.timeout is None else self.timeout
 
 
-def _plain(reply: Reply) -> Reply:
+def _plain(answer: Answer) -> Answer:
     """An answer with its body decompressed."""
-    if reply.body and reply.gzipped:
-        reply.body = gunzip(reply.body, None)
-    return reply
+    if answer.body and answer.gzipped:
+        answer.body = gunzip(answer.body, None)
+    return answer
 
 
 def _decoded(body: bytes | bytearray) -> Any:

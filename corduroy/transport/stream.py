@@ -18,12 +18,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
+from .answer import Answer, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .foreign import set_up_curl, tls_options
 from .gzip import plain_reader
 from .messages import Request
 from .pool import Outgoing, Pool
-from .reply import ConnectionBroken, DeadlineMissed, Reply
 from .tls import Trust
 
 # Seconds between the clock's ring and the verdict: what came while the loop was held up by something
@@ -38,10 +38,10 @@ class Stream(Protocol):
     """An answer under way.
 
     Attributes:
-        reply (Reply): its status and headers.
+        answer (Answer): its status and headers.
     """
 
-    reply: Reply
+    answer: Answer
 
     async def read(self, within: float = 0.0) -> bytes:
         """Wait for the next piece of the body.
@@ -66,16 +66,16 @@ class PoolStream:
     Args:
         loop: the running loop.
         connection (Connection): the connection.
-        reply (Reply): what has come of the answer.
+        answer (Answer): what has come of the answer.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, connection: Connection, reply: Reply
+        self, loop: asyncio.AbstractEventLoop, connection: Connection, answer: Answer
     ) -> None:
-        self.reply = reply
+        self.answer = answer
         self._loop = loop
         self._connection: Connection | None = connection
-        self._read = plain_reader(connection.read, reply.gzipped, None)
+        self._read = plain_reader(connection.read, answer.gzipped, None)
         self._silent = False
 
     async def read(self, within: float = 0.0) -> bytes:
@@ -137,7 +137,7 @@ class ForeignStream:
     """
 
     def __init__(self, client: AsyncHTTPClient) -> None:
-        self.reply: Reply
+        self.answer: Answer
         self._loop = asyncio.get_running_loop()
         self._client, self._connections = _of_the_same_kind(client)
         self._lines: list[str] = []
@@ -167,7 +167,7 @@ class ForeignStream:
         except BaseException:
             self.close()
             raise
-        self.reply = Reply(int(self._lines[0].split()[1]), "\r\n".join(self._lines).encode())
+        self.answer = Answer(int(self._lines[0].split()[1]), "\r\n".join(self._lines).encode())
 
     async def read(self, within: float = 0.0) -> bytes:
         """See `Stream.read`."""

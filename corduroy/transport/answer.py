@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ServerError
+from .encoding import decode_json
+
 
 class ConnectionBroken(ConnectionError):
     """The exchange did not come to its end.
@@ -27,7 +33,7 @@ class BodyTooLarge(ConnectionBroken):
     """The body is larger than the client takes."""
 
 
-class Reply:
+class Answer:
     """What a server answered: status, headers, and the body, once it is whole.
 
     The parser has checked the headers. They are taken apart only when somebody asks for them, which
@@ -35,14 +41,18 @@ class Reply:
 
     Attributes:
         code (int): the status.
-        body (bytes | bytearray): the body; empty where it is read in pieces.
+        body (bytes | bytearray): the body; empty where it is read in pieces, a sink took it, or `json`
+            has let go of it.
+        method, url (str): what it answers, without credentials; set by the session.
     """
 
-    __slots__ = ("_head", "_headers", "body", "code")
+    __slots__ = ("_head", "_headers", "body", "code", "method", "url")
 
     def __init__(self, code: int, head: bytes) -> None:
         self.code = code
         self.body: bytes | bytearray = b""
+        self.method: str
+        self.url: str
         self._head = head  # status line and headers, a line each
         self._headers: list[tuple[bytes, bytes]] | None = None
 
@@ -73,16 +83,19 @@ class Reply:
         """The headers, in order, as text."""
         return [(name.decode("latin-1"), _text(value)) for name, value in self.raw_headers]
 
-    def header(self, name: bytes) -> bytes | None:
+    def header(self, name: str) -> str | None:
         """The first header of a name.
 
         Args:
-            name (bytes): the name, in lower case.
+            name (str): the name, in lower case.
 
         Returns:
-            bytes | None: its value; None where there is none.
+            str | None: its value; None where there is none.
         """
-        return next((value for key, value in self.raw_headers if key.lower() == name), None)
+        wanted = name.encode()
+        found = (value for key, value in self.raw_headers if key.lower() == wanted)
+        value = next(found, None)
+        return None if value is None else _text(value)
 
     @property
     def gzipped(self) -> bool:
@@ -90,8 +103,32 @@ class Reply:
         # Few headers hold either letter, and one letter is found ten times as fast as a word.
         if self._head.find(b"z") < 0 and self._head.find(b"Z") < 0:
             return False
-        coding = self.header(b"content-encoding")
-        return coding is not None and coding.lower() == b"gzip"
+        return (self.header("content-encoding") or "").lower() == "gzip"
+
+    def json(self, decode: Callable[[bytes | bytearray], Any] = decode_json) -> Any:
+        """The decoded body, which is let go of while its values are made.
+
+        Args:
+            decode: makes values of the body; raises ValueError where there are none.
+
+        Raises:
+            ServerError: it is no JSON.
+        """
+        body, self.body = self.body, b""
+        empty = not body
+        try:
+            return decode(body)
+        except ValueError as error:
+            said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
+            raise ServerError(
+                self.code,
+                "invalid_json",
+                f"the answer is no JSON: {'it is empty' if empty else said or error}",
+                method=self.method,
+                url=self.url,
+                headers=self.headers,
+                response=said,
+            ) from None
 
 
 def _text(value: bytes) -> str:
