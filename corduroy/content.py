@@ -11,7 +11,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .transport.connection import Producer
+from .transport.sending import Producer
 
 _PIECE = 64 * 1024
 

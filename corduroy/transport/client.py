@@ -25,11 +25,12 @@ from tornado.netutil import is_valid_ip, ssl_options_to_context
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed
-from .connection import Connection, Producer
+from .connection import Connection
 from .encoding import check_header, check_target
 from .gzip import gunzip, plain_reader
 from .loops import close_with_loop
 from .pool import SAFE, Origin, Outgoing, Pool
+from .sending import Producer
 from .tls import client_context
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import cast
 
 import httptools
 
 from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed, MalformedAnswer
+from .sending import Sending, resolve
 from .tls import farewell
 
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
@@ -30,10 +31,8 @@ _HEAD = 64 * 1024
 # asyncio makes it, costs several system calls.
 _BUFFER = 64 * 1024
 
-Producer = Callable[[Callable[[bytes], "asyncio.Future[None]"]], Awaitable[None]]
 
-
-class Connection(asyncio.Protocol):
+class Connection(Sending, asyncio.Protocol):
     """A connection to one origin.
 
     Its life: ``connection_made``; then exchanges, each `start`, `head` (or `whole`), `read`…; then
@@ -41,23 +40,19 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[Connection], None]) -> None:
-        self.loop = loop
+        super().__init__(loop)
         self._lost = lost
         self.usable = True
         self._torn = False  # it ended, but not by the server's word
         self.served = 0
         self.idle_since = 0.0
         self.max_body_size: int | None = None
-        self._transport: asyncio.Transport
         self._readable: Callable[[], bool]
         self._parser = httptools.HttpResponseParser(self)
-        self._drain: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = 0.0  # the loop's time, while there is a timer
         self._deadline = 0.0
-        # The state of one exchange, which `start` sets:
-        self._answer: Answer | None = None  # known once the headers are
-        self._done = True  # nothing more of the answer is to come
+        # The state of one exchange, which `start` sets (so it does `_answer` and `_done`):
         self._broken: BaseException | None = None
         self._head = b""  # what has come of the status line and the headers
         self._forerun = 0  # bytes of the 1xx answers before them
@@ -69,8 +64,6 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._held: list[bytes] = []
         self._held_size = 0
-        self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
-        self._owing = False  # a part of the request's body has still to be sent
 
     # -- what the pool calls ------------------------------------------------------------------
 
@@ -163,59 +156,6 @@ class Connection(asyncio.Protocol):
     def held(self) -> bool:
         """Whether a piece of the body is at hand, or the end of it: `read` would not wait."""
         return bool(self._held) or self._done
-
-    async def produce(self, producer: Producer, *, length: int | None, go_ahead: bool) -> None:
-        """Send a body that is made as it goes.
-
-        Args:
-            producer: is called with ``write(bytes)``, whose Future is done when there is room.
-            length (int | None): what the pieces must come to; None: they are framed as chunks.
-            go_ahead (bool): wait for the server's 100 Continue first; no body is sent if a final
-                answer comes instead.
-
-        Raises:
-            ValueError: the body's length is another; nothing beyond it is sent.
-        """
-        self._owing = True
-        if go_ahead:
-            self._go_ahead = self.loop.create_future()
-            await self._go_ahead
-            self._go_ahead = None
-            if self._done or self._answer is not None:
-                return
-
-        left = length
-
-        def write(piece: bytes) -> asyncio.Future[None]:
-            nonlocal left
-            if self._done or self._transport.is_closing():
-                raise ConnectionBroken("the server takes no more of the body")
-            if left is not None:
-                left -= len(piece)
-                if left < 0:
-                    raise ValueError(f"the body is longer than its Content-Length, {length}")
-                self._transport.write(piece)
-            elif piece:
-                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-            if self._drain is not None:
-                return self._drain
-            ready: asyncio.Future[None] = self.loop.create_future()
-            ready.set_result(None)
-            return ready
-
-        try:
-            if (made := producer(write)) is not None:
-                await made
-        except ConnectionBroken:
-            # A server may answer, and hang up, in mid-body: the answer is then what counts.
-            return
-        if self._done and left != 0:
-            return  # it has answered without the rest
-        if left is None:
-            self._transport.write(b"0\r\n\r\n")
-        elif left:
-            raise ValueError(f"the body is {left} bytes shorter than its Content-Length, {length}")
-        self._owing = False
 
     def set_deadline(self, deadline: float) -> None:
         """Set or lift (0) the time by which the exchange must be done.
@@ -311,13 +251,6 @@ class Connection(asyncio.Protocol):
             self._break(ConnectionBroken(str(exc or "the server closed the connection")))
         self._tell()
 
-    def pause_writing(self) -> None:
-        self._drain = self.loop.create_future()
-
-    def resume_writing(self) -> None:
-        _resolve(self._drain)
-        self._drain = None
-
     # -- what the parser calls ----------------------------------------------------------------
 
     def on_message_begin(self) -> None:
@@ -332,20 +265,20 @@ class Connection(asyncio.Protocol):
         if code < 200:  # 100 Continue and its like announce the real answer
             self._forerun += end + 4
             self._head = self._head[end + 4 :]
-            _resolve(self._go_ahead)
+            resolve(self._go_ahead)
             return
         self._answer = Answer(code, self._head[:end])
         self._head = b""
         if not self._parser.should_keep_alive():
             self.usable = False
         if self._go_ahead is not None:
-            _resolve(self._go_ahead)
+            resolve(self._go_ahead)
         if self._bodiless:
             # The parser would wait for the body that the headers announce: take a fresh one.
             self._parser = httptools.HttpResponseParser(self)
             self._end()
         elif not self._whole:
-            _resolve(self._waiter)
+            resolve(self._waiter)
 
     def on_body(self, piece: bytes) -> None:
         answer = self._answer
@@ -378,15 +311,15 @@ class Connection(asyncio.Protocol):
         if self._held_size <= _HELD < self._held_size + len(piece):
             self._transport.pause_reading()
         self._held_size += len(piece)
-        _resolve(self._waiter)
+        resolve(self._waiter)
 
     def _end(self) -> None:
         self._done = True
         self._deadline = 0.0
         if self._drain is not None:  # whoever still sends need not
-            _resolve(self._drain)
+            resolve(self._drain)
         if self._waiter is not None:
-            _resolve(self._waiter)
+            resolve(self._waiter)
 
     def _break(self, error: BaseException) -> None:
         if isinstance(error, ConnectionBroken):
@@ -395,9 +328,9 @@ class Connection(asyncio.Protocol):
         self.usable = False
         self._done = True
         self._broken = error
-        _resolve(self._go_ahead)
-        _resolve(self._drain)
-        _resolve(self._waiter)
+        resolve(self._go_ahead)
+        resolve(self._drain)
+        resolve(self._waiter)
 
     def _tell(self) -> None:
         """Tell whoever wants to know that the exchange is over, once it is; never from within the
@@ -456,11 +389,6 @@ class PlainConnection(Connection, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(self._buffer[:nbytes])
-
-
-def _resolve(future: asyncio.Future[None] | None) -> None:
-    if future is not None and not future.done():
-        future.set_result(None)
 
 
 def _ear(fileno: int) -> Callable[[], bool]:

@@ -11,8 +11,8 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
 from .answer import Answer
-from .connection import Producer
 from .messages import Request, Sink
+from .sending import Producer
 from .tls import Trust
 
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Container, Generator, Mapping
 from typing import Any
 
 from .answer import Answer
-from .connection import Producer
 from .pool import SAFE
+from .sending import Producer
 
 Sink = Callable[[bytes], Awaitable[None] | None]
 

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from tornado.netutil import is_valid_ip
 
 from .answer import Answer, ConnectionBroken, DeadlineMissed
-from .connection import Connection, PlainConnection, Producer
+from .connection import Connection, PlainConnection
+from .sending import Producer
 
 _MOMENT = 0.001  # seconds
 
