@@ -64,12 +64,13 @@ class Outgoing:
         go_ahead (bool): whether the producer waits for 100 Continue.
 
     Attributes:
+        connect_by (float): the loop's time until which it must be on its way; 0: no limit.
         done_by (float): the loop's time until which the answer must be whole; 0: no limit.
     """
 
     __slots__ = (
-        "bodiless", "connect", "done_by", "go_ahead", "head", "length", "origin", "producer",
-        "safe", "since",
+        "bodiless", "connect_by", "done_by", "go_ahead", "head", "length", "origin", "producer",
+        "safe",
     )  # fmt: skip
 
     def __init__(
@@ -87,22 +88,14 @@ class Outgoing:
     ) -> None:
         self.origin = origin
         self.head = head
-        self.since = since
-        self.connect = connect
+        limits = [since + seconds for seconds in (connect, total) if seconds]
+        self.connect_by = min(limits, default=0.0)
         self.done_by = since + total if total else 0.0
         self.safe = safe
         self.bodiless = bodiless
         self.producer = producer
         self.length = length
         self.go_ahead = go_ahead
-
-    @property
-    def connect_by(self) -> float:
-        """The loop's time until which it must be on its way; 0: no limit."""
-        if not self.connect:
-            return self.done_by
-        own = self.since + self.connect
-        return min(own, self.done_by) if self.done_by else own
 
 
 class Pool:

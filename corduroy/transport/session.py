@@ -189,8 +189,7 @@ class Session:
         stream: Stream
         try:
             if isinstance(client, KeepAliveHTTPClient):
-                out = self._outgoing(client.pool, request)
-                out.done_by = 0.0
+                out = self._outgoing(client.pool, request, 0.0)
                 stream = await open_in_pool(client.pool, out, within)
             else:
                 headers = {**self._headers, **(request.headers or {})}
@@ -291,7 +290,7 @@ class Session:
     # -- through the pool ---------------------------------------------------------------------
 
     async def _exchange(self, pool: Pool, request: Request) -> Answer:
-        out = self._outgoing(pool, request)
+        out = self._outgoing(pool, request, self._timeout(request))
         if request.sink is None:
             return _plain(await pool.request(out))
         connection, answer = await pool.open(out)
@@ -306,7 +305,7 @@ class Session:
             pool.release(connection)
         return answer
 
-    def _outgoing(self, pool: Pool, request: Request) -> Outgoing:
+    def _outgoing(self, pool: Pool, request: Request, total: float) -> Outgoing:
         producer = request.body if callable(request.body) else None
         announced = (request.headers or {}).get("Content-Length")
         return Outgoing(
@@ -314,7 +313,7 @@ class Session:
             self._message(request),
             pool.loop.time(),
             defaults.connect_timeout,
-            self._timeout(request),
+            total,
             request.safe and producer is None,
             request.method == "HEAD",
             producer,
