@@ -17,6 +17,7 @@ from .errors import (
     NotFound,
     PreconditionFailed,
     RangeNotSatisfiable,
+    ReplicationFailed,
     RequestTimeout,
     ServerError,
     TooLarge,
@@ -25,7 +26,9 @@ from .errors import (
     UnsupportedMediaType,
 )
 from .feeds import Change, ChangesFeed, DatabaseUpdate, FeedState
+from .node import Node
 from .relax import relax
+from .resharding import Resharding
 from .status import Status
 from .views import Row, ViewResult
 
@@ -45,11 +48,14 @@ __all__ = [
     "Forbidden",
     "Gone",
     "HTTPError",
+    "Node",
     "NotAcceptable",
     "NotFound",
     "PreconditionFailed",
     "RangeNotSatisfiable",
+    "ReplicationFailed",
     "RequestTimeout",
+    "Resharding",
     "Row",
     "ServerError",
     "Status",

@@ -72,13 +72,18 @@ _TAKEN_FOR_A_DOCUMENT = (
     "Only reserved document ids may start with underscore.",
 )
 
+TAKEN_FOR_A_DATABASE = ("no_db_file", "Database does not exist.")
+"""What servers say of a path below their root that they do not know; see `offering`."""
+
 
 @contextlib.contextmanager
-def offering(what: str) -> Iterator[None]:
+def offering(what: str, reasons: Container[str] = _TAKEN_FOR_A_DOCUMENT) -> Iterator[None]:
     """Say so in an error if the server does not have what is asked for.
 
     Args:
         what (str): its name, ``"_purge"`` say.
+        reasons (container of str): what servers that do not have it say; without it, those for what
+            is below a database.
 
     Raises:
         NotFound: the server does not have it.
@@ -86,7 +91,7 @@ def offering(what: str) -> Iterator[None]:
     try:
         yield
     except (BadRequest, NotFound) as error:
-        if error.reason not in _TAKEN_FOR_A_DOCUMENT:
+        if error.reason not in reasons:
             raise
         said = f"this server does not offer {what}"
         raise NotFound(404, NOT_OFFERED, said, method=error.method, url=error.url) from None

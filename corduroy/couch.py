@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 from .calls import Closing
 from .changes import list_updates
+from .cluster import Cluster
 from .database import Database
 from .databases import Databases
 from .feeds.delivery import FeedCallback
@@ -20,7 +21,7 @@ from .transport.auth import Auth
 S2 = TypeVar("S2", bound=Style)
 
 
-class Couch(Serving[S], Databases[S], Replication[S]):
+class Couch(Serving[S], Databases[S], Replication[S], Cluster[S]):
     """A CouchDB server. Making one sends nothing.
 
     Args:

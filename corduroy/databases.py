@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .asking import ask, ask_json
+from .calls import together
 from .database import Database, database_of
+from .options import DATABASES, check_keys, encode_options
 from .server import Served, cutting, database_path
 from .styles import S, operation
+from .transport.encoding import quote_segment
+from .transport.messages import Request
+
+_MOST_INFOS = 100  # what CouchDB gives at once, unless it is configured otherwise
 
 
 class Databases(Served[S]):
@@ -27,6 +34,42 @@ class Databases(Served[S]):
         Endpoint: ``GET /_all_dbs``.
         """
         return await self._server.names(options)
+
+    @operation
+    async def dbs_info(
+        self, names: Iterable[str] | None = None, /, **options: Any
+    ) -> list[dict[str, Any]]:
+        """Ask for the figures of many databases, or of all.
+
+        Args:
+            names (list of str): which ones; None: those that the options choose.
+            **options: ``startkey``, ``endkey`` (str), ``limit``, ``skip`` (int), ``descending``
+                (bool).
+
+        Returns:
+            list of dict: ``{"key", "info"}``, the database's name and what `Database.info` gives;
+            ``{"key", "error"}`` for a name of the list that no database has.
+
+        Endpoints: ``GET /_dbs_info``, ``POST /_dbs_info``, ``GET /_all_dbs``, ``GET /{db}``. The last
+        two on CouchDB 1.x alone.
+        """
+        server = self._server
+        if names is None:
+            query = encode_options(options, DATABASES, "dbs_info")
+            if not await server.is_classic():
+                return list(await ask_json("GET", "/_dbs_info", query))
+            names = await server.names(options)
+        elif options:
+            raise TypeError("dbs_info takes names or options, not both")
+        else:
+            names = check_keys(names, "names")
+            for name in names:
+                database_path(name)
+        ask_for = _infos_one_by_one if await server.is_classic() else _infos
+        found = []
+        for at in range(0, len(names), _MOST_INFOS):
+            found += await ask_for(names[at : at + _MOST_INFOS])
+        return found
 
     def database(self, name: str) -> Database[S]:
         """A database of this server, whether it exists or not. Nothing is sent.
@@ -136,3 +179,22 @@ class Databases(Served[S]):
     def replicator(self) -> Database[S]:
         """The database of lasting replications."""
         return self.database("_replicator")
+
+
+async def _infos(names: list[str]) -> list[dict[str, Any]]:
+    """The figures of some databases."""
+    asked = {"keys": names}
+    return list(await ask_json("POST", "/_dbs_info", json=asked, name="names", safe=True))
+
+
+async def _infos_one_by_one(names: list[str]) -> list[dict[str, Any]]:
+    """The same, of a server that has to be asked for each."""
+    answers = await together(
+        [Request("GET", "/" + quote_segment(name, "names"), accept=(404,)) for name in names]
+    )
+    return [
+        {"key": name, "error": "not_found"}
+        if answer.code == 404
+        else {"key": name, "info": answer.json()}
+        for name, answer in zip(names, answers, strict=True)
+    ]

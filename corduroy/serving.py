@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .asking import ask_json
-from .errors import HTTPError
-from .node import configure, statistics
-from .options import check_int
+from .asking import NOT_OFFERED, ask, ask_json
+from .errors import HTTPError, NotFound
+from .node import LOCAL, configure, start_again, statistics
+from .options import check_count, check_int
 from .server import Served
 from .styles import S, operation
 
@@ -107,7 +107,7 @@ class Serving(Served[S]):
         ``GET /_config/{section}/{key}``, ``PUT /_config/{section}/{key}``,
         ``DELETE /_config/{section}/{key}``.
         """
-        return await configure(self._server, name, value, delete)
+        return await configure(self._server, LOCAL, name, value, delete)
 
     @operation
     async def stats(self, name: str | None = None) -> Any:
@@ -125,4 +125,51 @@ class Serving(Served[S]):
         Endpoint: ``GET /_node/{node-name}/_stats``.
         Endpoint of CouchDB 1.x: ``GET /_stats``.
         """
-        return await statistics(self._server, name)
+        return await statistics(self._server, LOCAL, name)
+
+    @operation
+    async def log(self, bytes: int | None = None, offset: int | None = None) -> str:
+        """Read the end of the server's log, where the server still gives it: CouchDB 1.x does, and
+        PouchDB Server.
+
+        Args:
+            bytes (int): how much of it; None: 1000.
+            offset (int): how many bytes before the end to stop; None: none.
+
+        Returns:
+            str: the text.
+
+        Raises:
+            NotFound: this is CouchDB 2 or later, whose log is in a file, or the system's.
+
+        Endpoint of CouchDB 1.x: ``GET /_log``.
+        """
+        query = {}
+        for name, number in (("bytes", bytes), ("offset", offset)):
+            if number is not None:
+                check_count(number, name)
+                query[name] = str(number)
+        if not await self._server.is_classic():
+            raise NotFound(
+                404,
+                NOT_OFFERED,
+                "CouchDB gives its log no more since 2.0: read what config('log') names, "
+                "a file or the system's log",
+            )
+        return (await ask("GET", "/_log", query)).body.decode("utf-8", "replace")
+
+    @operation
+    async def restart(self) -> dict[str, Any]:
+        """Restart the server; of a cluster, the node that answers. It answers before it goes down:
+        `up` tells when it is there again.
+
+        Returns:
+            dict: ``{"ok": true}``.
+
+        Raises:
+            NotFound: the server cannot, as PouchDB Server cannot.
+
+        Endpoint: ``POST /_node/{node-name}/_restart``.
+        Endpoint of CouchDB 1.x: ``POST /_restart``.
+        """
+        return await start_again(self._server, LOCAL)

@@ -11,6 +11,9 @@ from .errors import NotFound
 from .options import check_int, check_keys
 from .server import Place
 from .styles import S, operation
+from .transport.encoding import quote_segment
+
+_MOST_PURGED = 100  # documents that CouchDB purges at once, unless it is configured otherwise
 
 
 class Upkeep(Place[S]):
@@ -109,6 +112,33 @@ class Upkeep(Place[S]):
         return await _post(self._path, "_ensure_full_commit")
 
     @operation
+    async def shards(self, docid: str | None = None) -> dict[str, Any]:
+        """List the database's shards, and the nodes that have copies of them.
+
+        Args:
+            docid (str): a document's id, whether it exists or not: only the shard that it belongs to.
+
+        Returns:
+            dict: ``{"shards": {range: [nodes]}}``; of a document ``{"range", "nodes"}``.
+
+        Endpoints: ``GET /{db}/_shards``, ``GET /{db}/_shards/{docid}``.
+        """
+        document = "" if docid is None else "/" + quote_segment(docid, "docid")
+        return dict(await _offered("GET", self._path, "_shards" + document))
+
+    @operation
+    async def sync_shards(self) -> dict[str, Any]:
+        """Have the copies of each shard brought to the same state on all nodes, which happens by
+        itself sooner or later.
+
+        Returns:
+            dict: ``{"ok": true}``; the server goes on by itself.
+
+        Endpoint: ``POST /{db}/_sync_shards``.
+        """
+        return await _post(self._path, "_sync_shards")
+
+    @operation
     async def purge(self, docs: Any) -> dict[str, Any]:
         """Remove revisions of documents for good, as if they had never been.
 
@@ -120,8 +150,38 @@ class Upkeep(Place[S]):
 
         Endpoint: ``POST /{db}/_purge``.
         """
-        body = _revs_by_id(docs, "docs")
-        return dict(await _offered("POST", self._path, "_purge", json=body, name="docs"))
+        ids = list(_revs_by_id(docs, "docs").items())
+        told: dict[str, Any] = {"purge_seq": None, "purged": {}}
+        for at in range(0, len(ids), _MOST_PURGED):
+            some = dict(ids[at : at + _MOST_PURGED])
+            found = await _offered("POST", self._path, "_purge", json=some, name="docs")
+            told = {**found, "purged": told["purged"] | found["purged"]}
+        return told
+
+    @operation
+    async def purged_infos(self) -> list[dict[str, Any]]:
+        """List what has been purged, as far as the database remembers.
+
+        Returns:
+            list of dict: ``{"id", "revs"}``.
+
+        Endpoint: ``GET /{db}/_purged_infos``.
+        """
+        return list((await _offered("GET", self._path, "_purged_infos"))["purged_infos"])
+
+    @operation
+    async def purged_infos_limit(self, value: int | None = None) -> int | None:
+        """Read or set how many purges the database remembers.
+
+        Args:
+            value (int): at least 1; None: read it.
+
+        Returns:
+            int: the limit; None where it was set.
+
+        Endpoints: ``GET /{db}/_purged_infos_limit``, ``PUT /{db}/_purged_infos_limit``.
+        """
+        return await _limit(self._path, "_purged_infos_limit", value)
 
     @operation
     async def missing_revs(self, revs: Any) -> dict[str, Any]:
@@ -171,11 +231,7 @@ class Upkeep(Place[S]):
 
         Endpoints: ``GET /{db}/_revs_limit``, ``PUT /{db}/_revs_limit``.
         """
-        if value is None:
-            return int(await _offered("GET", self._path, "_revs_limit"))
-        check_int(value, "value")
-        await _offered("PUT", self._path, "_revs_limit", json=value)
-        return None
+        return await _limit(self._path, "_revs_limit", value)
 
 
 async def _offered(method: str, db: str, what: str, **options: Any) -> Any:
@@ -187,6 +243,15 @@ async def _offered(method: str, db: str, what: str, **options: Any) -> Any:
 async def _post(db: str, what: str) -> dict[str, Any]:
     """Ask for one of the database's chores, by its name in the path."""
     return dict(await _offered("POST", db, what, json={}))
+
+
+async def _limit(db: str, what: str, value: int | None) -> int | None:
+    """Read one of the database's limits, or set it."""
+    if value is None:
+        return int(await _offered("GET", db, what))
+    check_int(value, "value")
+    await _offered("PUT", db, what, json=value)
+    return None
 
 
 async def _compare_revs(db: str, what: str, revs: Any) -> dict[str, Any]:
