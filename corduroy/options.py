@@ -1,12 +1,14 @@
-"""Options of views and documents: which exist, what they take, and how they go into a query."""
+"""Options: which exist, what they take, and how they go into a query, or into a body."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from .transport.encoding import encode_json
+
+T = TypeVar("T")
 
 
 def _key(name: str, value: Any) -> str:
@@ -62,6 +64,30 @@ def _one_of(*words: str) -> Callable[[str, Any], str]:
 
 def _level(name: str, value: Any) -> str:
     return value if value == "exact" else _count(name, value)
+
+
+def _object(name: str, value: Any) -> str:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, not {value!r:.80}")
+    return _key(name, value)
+
+
+def _texts(name: str, value: Any) -> str:
+    return ",".join(_text(f"{name}[{at}]", text) for at, text in enumerate(check_keys(value, name)))
+
+
+def _states(name: str, value: Any) -> str:
+    return ",".join(_one_of(*_STATES)(name, state) for state in check_keys(value, name))
+
+
+def _proxy(name: str, value: Any) -> str:
+    """The url of a proxy; it may hold a password, and is not shown."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("http", "https", "socks5") or not rest:
+        raise ValueError(f"{name} must be an http, https or socks5 url")
+    return value
 
 
 Encoder = Callable[[str, Any], str]
@@ -145,6 +171,176 @@ DATABASES: dict[str, Encoder] = {
 """Every option of ``_all_dbs``."""
 
 
+Checker = Callable[[str, Any], Any]
+"""Checks an option that goes into a JSON body, and gives its value as it goes there."""
+
+
+def _as_is(encoder: Encoder) -> Checker:
+    def check(name: str, value: Any) -> Any:
+        encoder(name, value)
+        return value
+
+    return check
+
+
+def _fields(name: str, value: Any) -> list[Any]:
+    fields = check_keys(value, name)
+    for at, field in enumerate(fields):
+        _text(f"{name}[{at}]", field)
+    return fields
+
+
+def check_order(name: str, value: Any) -> list[Any]:
+    """Take the fields by which documents are to be sorted, or indexed.
+
+    Args:
+        name (str): the argument's name.
+        value (list): fields, each a str or ``{field: "asc" or "desc"}``.
+
+    Returns:
+        list: the fields.
+    """
+    order = check_keys(value, name)
+    for at, one in enumerate(order):
+        if isinstance(one, str):
+            continue
+        if not isinstance(one, Mapping) or len(one) != 1:
+            raise TypeError(
+                f"{name}[{at}] must be a field's name or {{name: 'asc' or 'desc'}}, not {one!r:.80}"
+            )
+        _one_of("asc", "desc")(f"{name}[{at}]", *one.values())
+    return order
+
+
+def _index(name: str, value: Any) -> list[str]:
+    parts = value.removeprefix("_design/").split("/", 1) if isinstance(value, str) else value
+    parts = _fields(name, parts)
+    if not all(parts) or len(parts) not in (1, 2):
+        raise ValueError(f"{name} must be 'ddoc' or 'ddoc/name', not {value!r:.80}")
+    return [parts[0].removeprefix("_design/"), *parts[1:]]
+
+
+def _quorum(name: str, value: Any) -> int:
+    check_int(value, name)
+    return int(value)
+
+
+def _stale(name: str, value: Any) -> Any:
+    return value if value is False else _one_of("ok")(name, value)
+
+
+def check_selector(name: str, value: Any) -> Any:
+    """Take a selector, if it is a dict that JSON can say.
+
+    Args:
+        name (str): the argument's name.
+        value (dict): the selector.
+
+    Returns:
+        dict: the selector.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, not {value!r:.80}")
+    encode_json(value, name)
+    return value
+
+
+def _analyzer(name: str, value: Any) -> Any:
+    if not isinstance(value, str | Mapping):
+        raise TypeError(f"{name} must be a str or a dict, not {value!r:.80}")
+    return value
+
+
+def _default_field(name: str, value: Any) -> Any:
+    if not isinstance(value, bool | Mapping):
+        raise TypeError(f"{name} must be True, False or a dict, not {value!r:.80}")
+    return value
+
+
+FIND: dict[str, Checker] = {
+    "fields": _fields,
+    "sort": check_order,
+    "limit": _as_is(_count),
+    "skip": _as_is(_count),
+    "use_index": _index,
+    "allow_fallback": _as_is(_flag),
+    "bookmark": _text,
+    "conflicts": _as_is(_flag),
+    "r": _quorum,
+    "update": _as_is(_flag),
+    "stable": _as_is(_flag),
+    "stale": _stale,
+    "execution_stats": _as_is(_flag),
+}
+"""Every option of ``_find`` and ``_explain``."""
+
+INDEX: dict[str, Checker] = {
+    "partial_filter_selector": check_selector,
+    "partitioned": _as_is(_flag),
+    "default_field": _default_field,
+    "default_analyzer": _analyzer,
+    "index_array_lengths": _as_is(_flag),
+}
+"""Every option of a new index."""
+
+
+def check_options(
+    options: Mapping[str, Any], known: Mapping[str, Checker], what: str
+) -> dict[str, Any]:
+    """Turn options into a part of a JSON body.
+
+    Args:
+        options (dict): names and Python values; None leaves an option out.
+        known (dict): the options that exist.
+        what (str): whose options they are, for errors.
+
+    Returns:
+        dict: the options that are to be sent.
+
+    Raises:
+        TypeError, ValueError: as of `encode_options`.
+    """
+    checked = {}
+    for name, value in options.items():
+        check = _known(name, known, what)
+        if value is not None:
+            checked[name] = check(name, value)
+    return checked
+
+
+def _known(name: str, known: Mapping[str, T], what: str) -> T:
+    """What is known of an option."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.4)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise TypeError(f"{what} has no option {name!r}{hint}")
+    return known[name]
+
+
+REPLICATION: dict[str, Encoder] = {
+    **dict.fromkeys(("_id", "_rev", "replication_id", "db", "owner"), _text),
+    **dict.fromkeys(("cancel", "continuous", "create_target", "winning_revs_only"), _flag),
+    "create_target_params": _object,
+    "doc_ids": _texts,
+    "filter": _text,
+    "query_params": _object,
+    "selector": _object,
+    "since_seq": _seq,
+    "user_ctx": _object,
+    **dict.fromkeys(("proxy", "source_proxy", "target_proxy"), _proxy),
+    **dict.fromkeys(("use_bulk_get", "use_checkpoints"), _flag),
+    **dict.fromkeys(("checkpoint_interval", "connection_timeout", "http_connections"), _count),
+    **dict.fromkeys(("retries_per_request", "worker_batch_size", "worker_processes"), _count),
+    **dict.fromkeys(("ibrowse_options", "socket_options"), _text),
+}
+"""Every option of a replication."""
+
+_STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
+
+SCHEDULER: dict[str, Encoder] = {"limit": _count, "skip": _count, "states": _states}
+"""Every option of ``_scheduler``."""
+
+
 def encode_options(
     options: Mapping[str, Any], known: Mapping[str, Encoder], what: str
 ) -> dict[str, str]:
@@ -165,11 +361,7 @@ def encode_options(
     """
     query = {}
     for name, value in options.items():
-        encoder = known.get(name)
-        if encoder is None:
-            near = difflib.get_close_matches(name, known, 1, 0.4)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{what} has no option {name!r}{hint}")
+        encoder = _known(name, known, what)
         if value is not None or encoder is _key:
             query[name] = encoder(name, value)
     return query

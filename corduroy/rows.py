@@ -17,12 +17,13 @@ from .transport.encoding import collector_paused, decode_json
 _BATCH = 256 * 1024
 
 
-def decode_rows(body: bytes | bytearray, batch: int = _BATCH) -> dict[str, Any]:
-    """Decode the answer of a view.
+def decode_rows(body: bytes | bytearray, batch: int = _BATCH, name: str = "rows") -> dict[str, Any]:
+    """Decode the answer of a view, or of ``_find``.
 
     Args:
         body (bytes | bytearray): the JSON text; a bytearray is used up.
         batch (int): how many bytes of lines are decoded at a time.
+        name (str): what the answer calls its rows; ``_find`` says ``"docs"``.
 
     Returns:
         dict: ``{"total_rows", "offset", "rows", …}``.
@@ -32,19 +33,19 @@ def decode_rows(body: bytes | bytearray, batch: int = _BATCH) -> dict[str, Any]:
     """
     first = body.find(b"\n") + 1
     last = body.rfind(b"\n]") + 1
-    if isinstance(body, bytearray) and len(body) > batch and _in_lines(body, first, last):
+    if isinstance(body, bytearray) and len(body) > batch and _in_lines(body, name, first, last):
         answer = decode_json(body[:first] + body[last:])
-        answer["rows"] = _decode_lines(body, first, last, batch)
+        answer[name] = _decode_lines(body, first, last, batch)
     else:
         answer = decode_json(body)
-    if not isinstance(answer, dict) or not isinstance(answer.get("rows"), list):
-        raise ValueError("the answer has no rows")
+    if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
+        raise ValueError(f"the answer has no {name}")
     return answer
 
 
-def _in_lines(body: bytearray, first: int, last: int) -> bool:
+def _in_lines(body: bytearray, name: str, first: int, last: int) -> bool:
     """Whether the rows begin at ``first``, end at ``last``, and each have a line of their own."""
-    if not body[:first].rstrip().endswith(b'"rows":[') or last <= first:
+    if not body[:first].rstrip().endswith(b'"%b":[' % name.encode()) or last <= first:
         return False
     try:
         decode_json(body[first : body.find(b"\n", first)].rstrip(b",\r"))
