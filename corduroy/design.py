@@ -51,12 +51,12 @@ class Functions(Place[S]):
         ``GET /{db}/_design_docs``, ``POST /{db}/_design_docs``, ``POST /{db}/_design_docs/queries``,
         ``GET /{db}/_local_docs``, ``POST /{db}/_local_docs``, ``POST /{db}/_local_docs/queries``.
         """
-        return await query_view(self._path, name, options)
+        return await query_view(self._path, name, options, self)
 
     async def _view_queries(
         self, /, name: str, *, queries: Iterable[Mapping[str, Any]], **options: Any
     ) -> builtins.list[ViewResult]:
-        return await query_several(self._server, self._path, name, queries, options)
+        return await query_several(self._server, self._path, name, queries, options, self)
 
     view = either(_view_queries, _view, lambda _, options: "queries" not in options)
 
@@ -79,7 +79,7 @@ class Functions(Place[S]):
         and deletes it in any case.
         Endpoint of CouchDB 1.x: ``POST /{db}/_temp_view``.
         """
-        return await query_once(self._server, self._path, map_src, reduce_src, options)
+        return await query_once(self._server, self._path, map_src, reduce_src, options, self)
 
     @operation
     async def show(self, /, name: str, id: str | None = None, **params: Any) -> Rendered:

@@ -5,17 +5,21 @@ plain ones that the JSON codec made until somebody reaches for them; then each i
 and once, by a dict or list of the same content that knows the dot. Both ``doc["a"]`` and ``doc.a`` do
 so, hence both are the same object ever after, and what is written to one is written to the document.
 So is a plain dict or list that a program has put in: once read, it is changed through the document.
+
+A document that a database gave knows that database, without knowing what a database is: it hands itself
+over to be saved or fetched anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
-from typing import Any, Self, SupportsIndex, overload
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from typing import Any, Protocol, Self, SupportsIndex, overload
 
 from . import defaults
 
 # Quicker than super(), on a path that every row and document goes.
 _get = dict.__getitem__
+_find = dict.get
 
 
 def _reached(value: Any) -> Any:
@@ -165,15 +169,87 @@ class AttrList(list[Any]):
             self[index]
 
 
+class Keeper(Protocol):
+    """A database, as its documents see it."""
+
+    def save(self, docs: Any, /, **options: Any) -> Any: ...
+
+    def reload(self, doc: Any, /, *, rev: str | None, callback: Any) -> Any: ...
+
+
 class Document(AttrDict):
     """A CouchDB document: a dict that keeps its keys' order and lets a dot reach them.
+
+    A document that a `Database` gave, or that was saved to one, knows it (`store`, `reload`). What is
+    made of a document, by `copy`, ``|`` or pickling, knows none.
 
     Args:
         content (dict): the fields. The dict itself is not changed by what is done to the document.
         **fields: further fields.
     """
 
-    __slots__ = ()
+    __slots__ = ("_keeper",)
+
+    @classmethod
+    def load(
+        cls,
+        db: Keeper,
+        id: str,
+        rev: str | None = None,
+        callback: Callable[[Any, Any], Any] | None = None,
+    ) -> Any:
+        """Fetch a document, in the calling style of its database.
+
+        Args:
+            db (Database): where it is.
+            id (str): its id.
+            rev (str): which revision; None: the current one.
+
+        Returns:
+            Document: of the class that this is called on.
+
+        Raises:
+            NotFound: there is no such document.
+
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
+        """
+        return _checked(db).reload(cls(_id=id), rev=rev, callback=callback)
+
+    def store(self, db: Keeper | None = None, **options: Any) -> Any:
+        """Save the document, in the calling style of its database.
+
+        Args:
+            db (Database): where to; None: where it came from.
+            **options: those of `Database.save`; arguments, result and exceptions are the same.
+
+        Raises:
+            ValueError: it came from no database, and none is given.
+
+        Endpoints: ``PUT /{db}/{docid}``, ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``.
+        """
+        return (self._known_keeper() if db is None else _checked(db)).save(self, **options)
+
+    def reload(self, callback: Callable[[Any, Any], Any] | None = None) -> Any:
+        """Replace all fields by those that the database has now, in its calling style.
+
+        Returns:
+            Document: this one.
+
+        Raises:
+            NotFound: there is no such document any more; this one stays as it is.
+            ValueError: it came from no database.
+
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
+        """
+        return self._known_keeper().reload(self, rev=None, callback=callback)
+
+    def _known_keeper(self) -> Any:
+        try:
+            return _keeper_of(self)
+        except AttributeError:
+            raise ValueError(
+                "db is needed: this document came from no database, and was saved to none"
+            ) from None
 
     def __repr__(self) -> str:
         name = self.get("_id", "unsaved")
@@ -185,6 +261,41 @@ class Document(AttrDict):
         return f"<Document {name}{revision} {{{shown}{more}}}>"
 
 
+# The slot itself: a dot would go through the keys.
+_keeper_of = Document._keeper.__get__  # type: ignore[attr-defined]
+_set_keeper = Document._keeper.__set__  # type: ignore[attr-defined]
+
+
+def bound(content: dict[str, Any], keeper: Any) -> Document:
+    """A document that knows its database.
+
+    Args:
+        content (dict): what the server sent.
+        keeper (Database): whose it is.
+
+    Returns:
+        Document: of the class that `defaults` name.
+    """
+    doc: Any = defaults.document(content)
+    try:  # noqa: SIM105  (a `with` would cost more than all the rest)
+        _set_keeper(doc, keeper)
+    except TypeError:  # a class of the program's own, and no `Document`
+        pass
+    return doc  # type: ignore[no-any-return]
+
+
+def bind(doc: Any, keeper: Any) -> None:
+    """Let a document know its database; nothing happens to what is no `Document`."""
+    if isinstance(doc, Document):
+        _set_keeper(doc, keeper)
+
+
+def _checked(db: Any) -> Any:
+    if not (hasattr(db, "save") and hasattr(db, "reload")):
+        raise TypeError(f"db must be a Database, not {db!r:.80}")
+    return db
+
+
 class WithDocument(AttrDict):
     """A row or a change: its ``doc`` becomes a document when it is first reached for."""
 
@@ -193,7 +304,7 @@ class WithDocument(AttrDict):
     @property
     def doc(self) -> Any:
         """The document (`Document`) where ``include_docs`` was asked for; else None."""
-        found = dict.get(self, "doc")
+        found = _find(self, "doc")
         if type(found) is dict:
             found = self["doc"] = defaults.document(found)
         return found

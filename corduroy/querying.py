@@ -49,13 +49,16 @@ def _view_path(name: str) -> str:
     return f"/{name}" if name in _OWN else function_path(name, "_view")
 
 
-async def query_view(db: str, name: str, options: Mapping[str, Any]) -> ViewResult:
+async def query_view(
+    db: str, name: str, options: Mapping[str, Any], keeper: Any = None
+) -> ViewResult:
     """Query one view.
 
     Args:
         db (str): the database's path.
         name (str): ``"ddoc/view"``, ``"_all_docs"``…
         options (dict): the options of `VIEW`.
+        keeper (Database): which database the documents are to know.
 
     Returns:
         ViewResult: its rows.
@@ -64,14 +67,14 @@ async def query_view(db: str, name: str, options: Mapping[str, Any]) -> ViewResu
     method = "GET" if body is None else "POST"
     asking = ask(method, db + _view_path(name), query, json=body, name="options", safe=True)
     if name not in ("_design_docs", "_local_docs"):
-        return ViewResult(name, (await asking).json(decode_rows), options)
+        return ViewResult(name, (await asking).json(decode_rows), options, keeper)
     try:
         with offering(name):
-            return ViewResult(name, (await asking).json(decode_rows), options)
+            return ViewResult(name, (await asking).json(decode_rows), options, keeper)
     except NotFound as error:
         if error.error != NOT_OFFERED or name != "_design_docs":
             raise
-    return await query_view(db, "_all_docs", _among_designs(options))
+    return await query_view(db, "_all_docs", _among_designs(options), keeper)
 
 
 def _among_designs(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +94,7 @@ async def query_several(
     name: str,
     queries: Iterable[Mapping[str, Any]],
     options: Mapping[str, Any],
+    keeper: Any,
 ) -> list[ViewResult]:
     """Query one view several times, in one request where the server knows how.
 
@@ -100,6 +104,7 @@ async def query_several(
         name (str): the view.
         queries (list of dict): the options of each query.
         options (dict): options that all share.
+        keeper (Database): which database the documents are to know.
 
     Returns:
         list of ViewResult: one for each query.
@@ -115,7 +120,7 @@ async def query_several(
         shared.append(one)
     path = f"{db}{_view_path(name)}/queries"
     if await server.is_classic():
-        return [await query_view(db, name, one) for one in shared]
+        return [await query_view(db, name, one, keeper) for one in shared]
     found = await ask_json(
         "POST",
         path,
@@ -124,7 +129,8 @@ async def query_several(
         safe=True,
     )
     return [
-        ViewResult(name, answer, one) for answer, one in zip(found["results"], shared, strict=True)
+        ViewResult(name, answer, one, keeper)
+        for answer, one in zip(found["results"], shared, strict=True)
     ]
 
 
@@ -154,7 +160,12 @@ def _view_query(options: Mapping[str, Any]) -> tuple[dict[str, str], Any]:
 
 
 async def query_once(
-    server: Server, db: str, map_src: str, reduce_src: str | None, options: Mapping[str, Any]
+    server: Server,
+    db: str,
+    map_src: str,
+    reduce_src: str | None,
+    options: Mapping[str, Any],
+    keeper: Any,
 ) -> ViewResult:
     """Query a view that exists for this once; arguments and result as of `Database.query`."""
     for name, source in (("map_src", map_src), ("reduce_src", reduce_src)):
@@ -166,7 +177,7 @@ async def query_once(
     if await server.is_classic():
         body = {**functions, **(keys or {})}
         found = await ask_json("POST", f"{db}/_temp_view", words, json=body, safe=True)
-        return ViewResult("_temp_view", found, options)
+        return ViewResult("_temp_view", found, options, keeper)
     digest = uuid4().hex
     name, edits = f"corduroy-{digest}", {"new_edits": "false"}
     path = f"{db}/_design/{name}"
@@ -175,7 +186,7 @@ async def query_once(
     stone = {"_rev": f"2-{digest}", "_revisions": {"start": 2, "ids": [digest, digest]}}
     try:
         await ask_json("PUT", path, edits, json=ddoc)
-        return await query_view(db, f"{name}/query", options)
+        return await query_view(db, f"{name}/query", options, keeper)
     except GeneratorExit:  # the call was dropped before anything was sent
         stone = {}
         raise

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, TypeVar
 
-from . import defaults
-from .asking import JSON, ask, ask_json, doc_path, revision_of
+from .asking import JSON, ask, ask_json, doc_path, id_and_rev, revision_of
 from .calls import together
-from .documents import AttrDict, Document
+from .conflicts import replace
+from .documents import AttrDict, Document, bind, bound
 from .options import DOCUMENT, check_keys, encode_options
 from .querying import query_view
 from .server import Place
 from .styles import S, either, operation
 from .transport.encoding import encode_json, query_string
 from .transport.messages import Request
+
+_Doc = TypeVar("_Doc", bound=MutableMapping[str, Any])
 
 _FIRST = 50
 _TEXT = (str, bytes)  # a tuple: `str | bytes` would be made anew each time
@@ -56,7 +58,7 @@ class Reading(Place[S]):
         """
         path = self._path + doc_path(id)
         if not options and if_none_match is None:
-            return _document((await Request("GET", path)).json())
+            return bound((await Request("GET", path)).json(), self)
         headers = None
         if if_none_match is not None:
             headers = {"If-None-Match": f'"{if_none_match}"'}
@@ -66,8 +68,10 @@ class Reading(Place[S]):
             return None  # type: ignore[return-value]
         found = answer.json()
         if "open_revs" in query:
-            return [_leaf(leaf) for leaf in found]  # type: ignore[return-value]
-        return _document(found)
+            return [  # type: ignore[return-value]
+                {**leaf, "ok": bound(leaf["ok"], self)} if "ok" in leaf else leaf for leaf in found
+            ]
+        return bound(found, self)
 
     async def _get_many(
         self, /, id: Iterable[str] | None = None, **options: Any
@@ -77,9 +81,33 @@ class Reading(Place[S]):
             options = {"limit": _FIRST, **options}
         else:
             options["keys"] = _ids(id)
-        return [row.doc for row in await query_view(self._path, "_all_docs", options)]
+        return [row.doc for row in await query_view(self._path, "_all_docs", options, self)]
 
     get = either(_get_one, _get_many, _several)
+
+    @operation
+    async def reload(self, doc: _Doc, *, rev: str | None = None) -> _Doc:
+        """Replace all fields of a document by those that the database has.
+
+        Args:
+            doc (dict): the document; any `MutableMapping` with an ``_id`` does.
+            rev (str): which revision; None: the current one.
+
+        Returns:
+            dict: the same document.
+
+        Raises:
+            NotFound: there is no such document; this one stays as it is.
+
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
+        """
+        if not isinstance(doc, MutableMapping):
+            raise TypeError(f"doc must be a dict, not {doc!r:.80}")
+        id, _ = id_and_rev(doc)
+        query = encode_options({"rev": rev}, DOCUMENT, "reload")
+        replace(doc, await ask_json("GET", self._path + doc_path(id), query), {})
+        bind(doc, self)
+        return doc
 
     @operation
     async def head(self, id: str) -> AttrDict:
@@ -149,10 +177,10 @@ class Reading(Place[S]):
         path, body = f"{self._path}/_bulk_get", encode_json({"docs": asked}, "docs")
         if await self._server.is_classic():  # PouchDB Server has one, but in an order of its own
             answers = await together([_at_revision(self._path, one) for one in wanted])
-            return [None if one.code == 404 else _document(one.json()) for one in answers]
+            return [None if one.code == 404 else bound(one.json(), self) for one in answers]
         found = (await ask("POST", path, body=body, headers=JSON, safe=True)).json()
         leaves = [leaf for result in found["results"] for leaf in result["docs"]]
-        return [_document(leaf["ok"]) if "ok" in leaf else None for leaf in leaves]
+        return [bound(leaf["ok"], self) if "ok" in leaf else None for leaf in leaves]
 
 
 def _ids(ids: Any) -> list[str]:
@@ -165,14 +193,6 @@ def _ids(ids: Any) -> list[str]:
     return wanted
 
 
-def _document(found: dict[str, Any]) -> Document:
-    return defaults.document(found)  # type: ignore[return-value]
-
-
 def _at_revision(db: str, wanted: Mapping[str, Any]) -> Request:
     rev = query_string({"rev": wanted["rev"]} if wanted.get("rev") else {})
     return Request("GET", db + doc_path(wanted["id"]) + rev, accept=(404,))
-
-
-def _leaf(leaf: dict[str, Any]) -> dict[str, Any]:
-    return {**leaf, "ok": _document(leaf["ok"])} if "ok" in leaf else leaf

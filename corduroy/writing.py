@@ -8,6 +8,7 @@ from typing import Any
 from .asking import JSON, NOT_OFFERED, ask, ask_json, current_rev, doc_path, id_and_rev
 from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
 from .content import Streams, inlined
+from .documents import bind
 from .errors import ExpectationFailed
 from .server import Place
 from .styles import S, operation
@@ -187,6 +188,8 @@ async def _save(
         await resolution._look_up()
         if merge is not None or force:
             await resolution._settle(merge or keep_local)
+    for doc in resolution.resolved.values():
+        bind(doc, place)
     if single and resolution.pending:
         raise resolution._failure()
     return resolution
