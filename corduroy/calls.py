@@ -104,11 +104,13 @@ class Call(asyncio.Future[Any]):
                 in_task(loop, session.close(), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet
             loop.call_soon(self.resume, None, error)
+            del self  # see _advance
 
     def resume(self, value: Any, error: BaseException | None) -> None:
         """Go on with what the step has given, or raised."""
         self.pending = None
         self._context.run(self._advance, value, error)
+        del self, error  # see _advance
 
     def _advance(self, value: Any, error: BaseException | None) -> None:
         if self._cancelling:
@@ -122,9 +124,12 @@ class Call(asyncio.Future[Any]):
             else:
                 self._ended(done.value, None)
         except BaseException as raised:
-            self._failed(without_this_frame(raised))
+            self._failed(raised)
         else:
             self._take(step)
+        # What was raised remembers the frames that it came through, and those that had called them.
+        # None of them may hold us, who hold it: nobody would hear of it until the collector comes.
+        del self, error
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
@@ -147,16 +152,6 @@ class Call(asyncio.Future[Any]):
         super().cancel()
         if self._over is not None:
             self._over()
-
-
-def without_this_frame(error: BaseException) -> BaseException:
-    """An exception that does not remember the frame that has caught it.
-
-    In that frame is the Future that is to hold the exception: a circle, which would put off the news
-    that nobody has asked for it until the collector comes.
-    """
-    traceback = error.__traceback__
-    return error.with_traceback(traceback and traceback.tb_next)
 
 
 async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:

@@ -6,10 +6,10 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from ..calls import Call, without_this_frame
+from ..calls import Call
 from ..errors import HTTPError
 from ..status import Status
 from ..transport.answer import Answer
@@ -56,6 +56,7 @@ class CallbackCall(Call):
         if type(value) is Answer:
             self._answer = value
         super().resume(value, error)
+        del self, error  # see Call._advance
 
     def _ended(self, value: Any, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, Exception):
@@ -68,17 +69,18 @@ class CallbackCall(Call):
             self._give_up()
             return
         try:
-            result = next(_apart(self._callback, self._said(value, error)))
+            result = self._callback(*self._said(value, error))
             if result is not None and inspect.isawaitable(result):
                 self.pending = task = self.get_loop().create_task(_awaited(result))
                 task.add_done_callback(self._called_back)
                 return
         except BaseException as raised:
-            self._callback_failed(without_this_frame(raised))
+            self._callback_failed(raised)
             if not isinstance(raised, Exception | asyncio.CancelledError):
                 raise
         else:
             super()._ended(result, None)
+        del self, error  # see Call._advance
 
     def _called_back(self, task: asyncio.Task[Any]) -> None:
         """What the callback has returned is done."""
@@ -110,12 +112,6 @@ class CallbackCall(Call):
         if isinstance(error, HTTPError):
             return error.response, error.status
         return None, Status(599 if answer is None else answer.code, exception=error)
-
-
-def _apart(function: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[Any]:
-    """Call a function from a frame that does not lead back to the caller's, as a generator's does
-    not: an exception remembers where it came through, and that must not be what holds it."""
-    yield function(*args)
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:

@@ -338,6 +338,7 @@ class Connection(Sending, asyncio.Protocol):
         if self._done and self._over is not None:
             over, self._over = self._over, None
             over(self)
+            del over  # what it raises for somebody remembers this frame
 
     def _refuse(self, message: str) -> None:
         if not self._done:

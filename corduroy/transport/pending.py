@@ -7,6 +7,7 @@ began them they look alike.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
@@ -42,13 +43,11 @@ def in_task(
         waiting (Waiting): is told of its end.
     """
 
-    def tell(task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            waiting.resume(None, asyncio.CancelledError())
-        elif (error := task.exception()) is not None:
-            waiting.resume(None, error)
-        else:
-            waiting.resume(task.result(), None)
-
     waiting.pending = task = loop.create_task(coroutine)
-    task.add_done_callback(tell)
+    task.add_done_callback(functools.partial(_tell, waiting))
+
+
+def _tell(waiting: Waiting, task: asyncio.Task[Any]) -> None:
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    waiting.resume(None if error is not None else task.result(), error)
+    del waiting, task, error  # what is raised from here on remembers this frame

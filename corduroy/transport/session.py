@@ -137,6 +137,7 @@ class Session:
             cause, failure = failure, self._failure(request, failure)
             failure.__cause__ = cause
         waiting.resume(answer, failure)
+        del waiting, failure  # see Call._advance
 
     async def send(self, request: Request) -> Answer:
         """Send a request and wait for its answer.
