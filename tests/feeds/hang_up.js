@@ -1,0 +1,25 @@
+// Has PouchDB Server end a feed when its client has gone; for node's --require.
+//
+// express-pouchdb ends a longpoll then, but not a continuous feed: its heartbeats are written, and
+// every later change is read for it, as long as the server lives. Each broken connection would make
+// the server slower.
+"use strict";
+
+Object.defineProperty(require("express").request, "db", {
+  get() {
+    return this.endingDB;
+  },
+  set(db) {
+    const changes = (options) => {
+      const feed = db.changes(options);
+      if (options.live) {
+        this.res.on("close", () => {
+          feed.emit("error", new Error("the client has gone")); // which ends the heartbeats
+          feed.cancel();
+        });
+      }
+      return feed;
+    };
+    this.endingDB = Object.create(db, { changes: { value: changes } });
+  },
+});
