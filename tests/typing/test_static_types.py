@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
 
-from corduroy import ConflictResolution, Couch, Database, Document, ViewResult
+from corduroy import ChangesFeed, ConflictResolution, Couch, Database, Document, ViewResult
 from corduroy.styles import Auto, Blocking, Deferred
 
 if TYPE_CHECKING:
@@ -60,6 +60,46 @@ if TYPE_CHECKING:
         assert_type(db.with_style("blocking"), Database[Blocking])
         assert_type(db.with_style("future"), Database[Deferred])
         assert_type(db.with_style("blocking").get("x"), Document)
+
+    def blocking_feeds() -> None:
+        couch = Couch("http://db", style="blocking")
+        assert_type(couch.db_updates(), dict[str, Any])
+        assert_type(couch.db_updates(feed="continuous"), ChangesFeed)
+        db = couch.database("x")
+        assert_type(db.changes(), dict[str, Any])
+        assert_type(db.changes(feed="longpoll", since="now", timeout=3), dict[str, Any])
+        assert_type(db.changes(feed="continuous", include_docs=True), ChangesFeed)
+        assert_type(db.changes(feed="eventsource"), ChangesFeed)
+        db.changes(feed="perpetual")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        for change in db.changes(feed="continuous"):
+            assert_type(change, Any)
+
+    async def future_feeds() -> None:
+        couch = Couch("http://db", style="future")
+        assert_type(couch.db_updates(), asyncio.Future[dict[str, Any]])
+        assert_type(couch.db_updates(feed="continuous"), ChangesFeed)
+        db = couch.database("x")
+        assert_type(db.changes(), asyncio.Future[dict[str, Any]])
+        assert_type(await db.changes(feed="longpoll"), dict[str, Any])
+        assert_type(db.changes(feed="continuous"), ChangesFeed)
+        assert_type(db.changes(feed="eventsource", callback=lambda seq, changes: None), ChangesFeed)
+        async for change in db.changes(feed="continuous"):
+            assert_type(change, Any)
+        async with db.changes(feed="continuous") as feed:
+            assert_type(feed, ChangesFeed)
+            assert_type(await feed.stop(drain=True), None)
+
+    async def auto_feeds() -> None:
+        couch = Couch("http://db")
+        assert_type(couch.db_updates(), Any)
+        assert_type(couch.db_updates(feed="continuous"), ChangesFeed)
+        db = couch.database("x")
+        assert_type(db.changes(), Any)
+        assert_type(await db.changes(), Any)
+        assert_type(db.changes(callback=print), Any)
+        assert_type(db.changes(feed="continuous"), ChangesFeed)
+        assert_type(db.changes(feed="continuous", callback=lambda *told: None), ChangesFeed)
+        assert_type(ChangesFeed(db, feed="longpoll").listen(), ChangesFeed)
 
 
 def test_pyright_agrees() -> None:
