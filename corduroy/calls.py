@@ -31,6 +31,20 @@ class together:
         return (yield self)
 
 
+class pause:
+    """Awaited in an operation: lets time pass.
+
+    Args:
+        seconds (float): how much.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
 class Closing:
     """Awaited in an operation: closes the session's connections."""
 
@@ -100,6 +114,8 @@ class Call(asyncio.Future[Any]):
             elif type(step) is together:
                 answers = _gather([session.send(request) for request in step.requests])
                 in_task(loop, answers, self)
+            elif type(step) is pause:
+                in_task(loop, asyncio.sleep(step.seconds), self)
             else:
                 in_task(loop, session.close(), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet

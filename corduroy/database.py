@@ -16,7 +16,7 @@ from .feeds.delivery import FeedCallback
 from .feeds.feed import ChangesFeed, asks_for_feed
 from .leaves import Leaves
 from .reading import Reading
-from .replication import replicate
+from .replicating import replicate
 from .server import Server, connect, database_path
 from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth

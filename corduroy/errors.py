@@ -27,6 +27,7 @@ __all__ = [
     "NotFound",
     "PreconditionFailed",
     "RangeNotSatisfiable",
+    "ReplicationFailed",
     "RequestTimeout",
     "ServerError",
     "TooLarge",
@@ -190,6 +191,14 @@ class ServerError(HTTPError):
     """500 and above, or an answer that no CouchDB gives (a proxy's HTML page, say)."""
 
     code = 500
+
+
+class ReplicationFailed(ServerError):
+    """500: a replication has ended without success, or does not get anywhere.
+
+    ``error`` is its state, ``reason`` what the server says of it, and ``response`` all that
+    `Couch.wait_for_replication` would have returned.
+    """
 
 
 class ConnectionFailed(HTTPError, ConnectionError):

@@ -66,28 +66,8 @@ def _level(name: str, value: Any) -> str:
     return value if value == "exact" else _count(name, value)
 
 
-def _object(name: str, value: Any) -> str:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict, not {value!r:.80}")
-    return _key(name, value)
-
-
-def _texts(name: str, value: Any) -> str:
-    return ",".join(_text(f"{name}[{at}]", text) for at, text in enumerate(check_keys(value, name)))
-
-
 def _states(name: str, value: Any) -> str:
     return ",".join(_one_of(*_STATES)(name, state) for state in check_keys(value, name))
-
-
-def _proxy(name: str, value: Any) -> str:
-    """The url of a proxy; it may hold a password, and is not shown."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    scheme, _, rest = value.partition("://")
-    if scheme not in ("http", "https", "socks5") or not rest:
-        raise ValueError(f"{name} must be an http, https or socks5 url")
-    return value
 
 
 Encoder = Callable[[str, Any], str]
@@ -169,6 +149,12 @@ DATABASES: dict[str, Encoder] = {
     "descending": _flag,
 }
 """Every option of ``_all_dbs``."""
+
+
+_STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
+
+SCHEDULER: dict[str, Encoder] = {"limit": _count, "skip": _count, "states": _states}
+"""Every option of ``_scheduler``."""
 
 
 Checker = Callable[[str, Any], Any]
@@ -257,6 +243,16 @@ def _default_field(name: str, value: Any) -> Any:
     return value
 
 
+def _proxy(name: str, value: Any) -> str:
+    """The url of a proxy; it may hold a password, and is not shown."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("http", "https", "socks5") or not rest:
+        raise ValueError(f"{name} must be an http, https or socks5 url")
+    return value
+
+
 FIND: dict[str, Checker] = {
     "fields": _fields,
     "sort": check_order,
@@ -282,6 +278,24 @@ INDEX: dict[str, Checker] = {
     "index_array_lengths": _as_is(_flag),
 }
 """Every option of a new index."""
+
+
+REPLICATION: dict[str, Checker] = {
+    **dict.fromkeys(("_id", "_rev", "replication_id", "db", "owner", "filter"), _text),
+    **dict.fromkeys(("cancel", "continuous", "create_target"), _as_is(_flag)),
+    **dict.fromkeys(("use_bulk_get", "use_checkpoints", "winning_revs_only"), _as_is(_flag)),
+    **dict.fromkeys(
+        ("create_target_params", "query_params", "selector", "user_ctx"), check_selector
+    ),
+    **dict.fromkeys(("proxy", "source_proxy", "target_proxy"), _proxy),
+    **dict.fromkeys(("checkpoint_interval", "connection_timeout"), _as_is(_count)),
+    **dict.fromkeys(("http_connections", "retries_per_request"), _as_is(_count)),
+    **dict.fromkeys(("worker_batch_size", "worker_processes"), _as_is(_count)),
+    **dict.fromkeys(("ibrowse_options", "socket_options"), _text),
+    "doc_ids": _fields,
+    "since_seq": _as_is(_seq),
+}
+"""Every option of a replication."""
 
 
 def check_options(
@@ -315,30 +329,6 @@ def _known(name: str, known: Mapping[str, T], what: str) -> T:
         hint = f": did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"{what} has no option {name!r}{hint}")
     return known[name]
-
-
-REPLICATION: dict[str, Encoder] = {
-    **dict.fromkeys(("_id", "_rev", "replication_id", "db", "owner"), _text),
-    **dict.fromkeys(("cancel", "continuous", "create_target", "winning_revs_only"), _flag),
-    "create_target_params": _object,
-    "doc_ids": _texts,
-    "filter": _text,
-    "query_params": _object,
-    "selector": _object,
-    "since_seq": _seq,
-    "user_ctx": _object,
-    **dict.fromkeys(("proxy", "source_proxy", "target_proxy"), _proxy),
-    **dict.fromkeys(("use_bulk_get", "use_checkpoints"), _flag),
-    **dict.fromkeys(("checkpoint_interval", "connection_timeout", "http_connections"), _count),
-    **dict.fromkeys(("retries_per_request", "worker_batch_size", "worker_processes"), _count),
-    **dict.fromkeys(("ibrowse_options", "socket_options"), _text),
-}
-"""Every option of a replication."""
-
-_STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
-
-SCHEDULER: dict[str, Encoder] = {"limit": _count, "skip": _count, "states": _states}
-"""Every option of ``_scheduler``."""
 
 
 def encode_options(

@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 
-from corduroy import Couch, HTTPError
+from corduroy import Couch, HTTPError, NotFound
+from corduroy.asking import NOT_OFFERED
 
 
 @pytest.fixture
@@ -26,13 +27,31 @@ def copies(db, couch):
             blocking.delete(name)
 
 
-def test_a_database_is_copied(call, couch, db, copies, classic):
-    call(db.save, [{"_id": "a"}, {"_id": "b"}, {"_id": "c/d"}])
+def test_a_database_is_copied(call, couch, db, copies):
+    call(db.save, [{"_id": "a"}, {"_id": "b"}])
     name = copies()
-    said = call(couch.replicate, db.name, name, create_target=True, doc_ids=["a", "c/d"])
-    assert said["ok"] is True
-    copied = list(couch.database(name).with_style("blocking"))
-    assert copied == (["a", "b", "c/d"] if classic else ["a", "c/d"])  # PouchDB Server copies all
+    assert call(couch.replicate, db.name, name, create_target=True)["ok"] is True
+    assert list(couch.database(name).with_style("blocking")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "options"),
+    [
+        (["50%25", "a b", "c/d", "x+y", "ü"], {"doc_ids": ("50%25", "a b", "c/d", "x+y", "ü")}),
+        (["c/d", "x+y"], {"selector": {"n": {"$gt": 1}}}),
+        (["50%25", "a b"], {"filter": "by/n", "query_params": {"n": "1"}}),
+    ],
+    ids=["doc_ids", "selector", "filter"],
+)
+def test_some_documents_are_copied(call, couch, db, copies, chosen, options):
+    source = "function (doc, req) { return String(doc.n) === req.query.n; }"
+    ids = {"50%25": 1, "a b": 1, "c/d": 2, "x+y": 2, "ü": None, "z": None, "x y": None}
+    docs = [{"_id": id, "n": n} for id, n in ids.items()]
+    call(db.save, [*docs, {"_id": "_design/by", "filters": {"n": source}}])
+    target = couch.with_style("blocking").create(copies())
+    assert call(couch.replicate, db, target, **options)["ok"] is True
+    assert sorted(target) == chosen
+    assert not [id for id in couch.replicator.with_style("blocking") if id.startswith("corduroy-")]
 
 
 def test_a_database_pushes_and_pulls(couch, db, copies, couchdb_url):
@@ -45,22 +64,27 @@ def test_a_database_pushes_and_pulls(couch, db, copies, couchdb_url):
     assert list(db) == ["a", "b"]
 
 
-def test_replicating_what_is_not_there_fails(couch, copies, classic):
-    if classic:
-        pytest.skip("PouchDB Server creates what is not there")
+def test_replicating_what_is_not_there_fails(call, couch3, fresh3):
     with pytest.raises(HTTPError):
-        couch.with_style("blocking").replicate(copies(), copies())
+        call(couch3.replicate, fresh3("source"), fresh3("target"))
 
 
 # -- what is sent ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[b'{"couchdb":"Welcome","version":"3.5.0"}', b'{"express-pouchdb":"Hi"}'])
+SERVERS = {
+    "new": {"couchdb": "Welcome", "version": "3.5.0"},
+    "old": {"couchdb": "Welcome", "version": "1.7.2"},
+    "pouchdb": {"express-pouchdb": "Welcome!", "version": "4.2.0"},
+}
+
+
+@pytest.fixture(params=SERVERS)
 def kind(request, canned):
-    """The canned server is CouchDB 3 once, and PouchDB Server once."""
-    answer = json.loads(request.param)
+    """The canned server is each of those in turn."""
+    answer = SERVERS[request.param]
     canned.answer = lambda request: answer if request.path == "/" else {"ok": True}
-    return "new" if "couchdb" in answer else "classic"
+    return request.param
 
 
 def _sent(canned):
@@ -70,7 +94,7 @@ def _sent(canned):
 def test_an_own_database_goes_by_its_name_or_by_its_address(call, canned, http_client, kind):
     couch = Couch(canned.url.replace("://", "://me:secret@"), http_client=http_client)
     call(couch.replicate, "a/b", couch.database("c"))
-    if kind == "classic":
+    if kind != "new":
         assert _sent(canned) == {"source": "a/b", "target": "c"}
         return
     headers = {"Authorization": "Basic bWU6c2VjcmV0"}
@@ -81,22 +105,43 @@ def test_an_own_database_goes_by_its_name_or_by_its_address(call, canned, http_c
 
 
 def test_another_server_s_database_goes_by_its_address(call, canned, canned_couch, kind):
-    other = Couch("http://other:1", ("you", "secret")).database("db")
-    plain = {"url": "http://third:1/db", "headers": {"X-A": "b"}, "auth": {"basic": {}}}
-    call(canned_couch.replicate, other, plain, continuous=True, filter=None, since_seq=0)
-    assert _sent(canned) == {
-        "source": {
-            "url": "http://other:1/db",
-            "headers": {"Authorization": "Basic eW91OnNlY3JldA=="},
-        },
-        "target": plain,
-        "continuous": True,
-        "since_seq": 0,
-    }
-    call(canned_couch.replicate, "http://u:p@fourth:1/db", "http://fifth/db")
-    assert _sent(canned)["target"] == (
-        "http://fifth/db" if kind == "classic" else {"url": "http://fifth/db"}
-    )
+    other = Couch("http://other:1", ("you", "se:cr@t")).database("db")
+    call(canned_couch.replicate, other, "http://u:p@third:1/db", continuous=True, filter=None)
+    if kind == "pouchdb":
+        source, target = "http://you:se%3Acr%40t@other:1/db", "http://u:p@third:1/db"
+    else:
+        headers = {"Authorization": "Basic eW91OnNlOmNyQHQ="}
+        source = {"url": "http://other:1/db", "headers": headers}
+        target = {"url": "http://u:p@third:1/db"}
+    assert _sent(canned) == {"source": source, "target": target, "continuous": True}
+
+
+def test_a_dict_goes_as_it_is(call, canned, canned_couch, kind):
+    basic = {"url": "http://a:1/b", "auth": {"basic": {"username": "me", "password": "s@crt"}}}
+    call(canned_couch.replicate, basic, {"url": "http://c/d", "headers": {}}, since_seq=0)
+    sent = _sent(canned)
+    if kind == "pouchdb":
+        assert (sent["source"], sent["target"]) == ("http://me:s%40crt@a:1/b", "http://c/d")
+    else:
+        assert (sent["source"], sent["target"]) == (basic, {"url": "http://c/d", "headers": {}})
+    assert sent["since_seq"] == 0
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"url": "http://a/b", "headers": {"X-A": "b"}},
+        {"url": "http://a/b", "headers": {"Authorization": "Bearer secret"}},
+        {"url": "http://a/b", "auth": {"plugin": {"key": "secret"}}},
+    ],
+)
+def test_pouchdb_server_takes_no_more_than_an_url(call, canned, canned_couch, end):
+    canned.answer = lambda request: SERVERS["pouchdb"]
+    with pytest.raises(NotFound, match="source as an url") as caught:
+        call(canned_couch.replicate, end, "b")
+    assert caught.value.error == NOT_OFFERED
+    assert "secret" not in repr(caught.value)
+    assert [asked.path for asked in canned.asked] == ["/"]
 
 
 @pytest.mark.usefixtures("kind")
@@ -120,13 +165,26 @@ def test_a_replication_with_an_id_is_a_document(call, canned, canned_couch, name
 @pytest.mark.parametrize(
     ("kind_of_error", "words", "options"),
     [
-        (ValueError, "doc_ids and filter", {"doc_ids": [], "filter": "a/b"}),
-        (ValueError, "filter and selector", {"filter": "a/b", "selector": {}}),
-        (ValueError, "proxy", {"proxy": "ftp://x"}),
-        (ValueError, "target_proxy", {"target_proxy": "x"}),
-        (TypeError, "continous", {"continous": True}),
-        (TypeError, r"options\['query_params'\]\['x'\]", {"query_params": {"x": {1}}}),
+        (ValueError, "doc_ids and filter exclude", {"doc_ids": [], "filter": "a/b"}),
+        (ValueError, "filter and selector exclude", {"filter": "a/b", "selector": {}}),
+        (ValueError, "proxy and target_proxy", {"proxy": "http://x", "target_proxy": "http://y"}),
+        (ValueError, "proxy must be an http, https or socks5 url", {"proxy": "ftp://x"}),
+        (ValueError, "target_proxy must be", {"target_proxy": "x"}),
+        (TypeError, "source_proxy must be a str", {"source_proxy": 1}),
+        (TypeError, "no option 'continous': did you mean 'continuous'", {"continous": True}),
+        (TypeError, "no option 'doc_id': did you mean 'doc_ids'", {"doc_id": None}),
+        (TypeError, "create_target must be True or False", {"create_target": 1}),
+        (TypeError, "doc_ids must be a list", {"doc_ids": "a"}),
+        (TypeError, r"doc_ids\[1\] must be a str", {"doc_ids": ["a", 1]}),
+        (TypeError, "selector must be a dict", {"selector": "a"}),
+        (TypeError, r"query_params\['x'\]", {"query_params": {"x": {1}}}),
+        (TypeError, "since_seq must be a seq", {"since_seq": 1.5}),
+        (TypeError, "worker_processes must be an int", {"worker_processes": "few"}),
         (ValueError, "_id", {"_id": "_x"}),
+        (ValueError, "_id must not be empty", {"_id": ""}),
+        (ValueError, "_id and replication_id", {"_id": "a", "replication_id": "b"}),
+        (ValueError, "'jobs' is no replicator database", {"_id": "a", "db": "jobs"}),
+        (ValueError, "give its _id", {"db": "jobs/_replicator"}),
     ],
 )
 def test_options_are_checked(refused, nobody, kind_of_error, words, options):
@@ -143,20 +201,70 @@ def test_options_are_checked(refused, nobody, kind_of_error, words, options):
         (ValueError, "source must have an 'url'", {"headers": {}}),
         (ValueError, "names no host", {"url": "http:///db"}),
         (TypeError, r"source\['headers'\]\['X'\]", {"url": "http://a/b", "headers": {"X": {1}}}),
+        (ValueError, "value of X holds", {"url": "http://a/b", "headers": {"X": "a\r\nb"}}),
+        (TypeError, r"source\['auth'\] must be a dict", {"url": "http://a/b", "auth": "me"}),
+        (TypeError, "not Couch", Couch("http://a/b")),
     ],
 )
 def test_ends_are_checked(refused, nobody, kind_of_error, words, end):
     refused(kind_of_error, words, Couch(nobody).replicate, end, "b")
 
 
-def test_proxies_of_the_three_kinds_are_taken(call, canned, canned_couch):
-    canned.answer = lambda request: {"couchdb": "Welcome", "version": "3.5.0"}
+@pytest.mark.parametrize(
+    ("end", "options"),
+    [
+        ("me:secret@host/db", {}),
+        ("http://me:secret @host/db", {}),
+        ("ftp://me:secret@host/db", {}),
+        ({"url": "http://me:secret@"}, {}),
+        ({"url": "http://a/b", "headers": {"Authorization": "Basic secret\n"}}, {}),
+        ({"url": "http://a/b", "auth": {"basic": {"password": {"secret"}}}}, {}),
+        ("b", {"proxy": "ftp://me:secret@host"}),
+    ],
+)
+def test_no_error_shows_a_password(nobody, end, options):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        Couch(nobody).replicate("a", end, **options)
+    assert "secret" not in str(caught.value)
+
+
+def test_proxies_of_the_three_kinds_are_taken(call, canned, canned_couch, kind):
     for proxy in ("http://p:1", "https://p:1", "socks5://p:1"):
         call(canned_couch.replicate, "http://a/b", "http://c/d", source_proxy=proxy)
         assert _sent(canned)["source_proxy"] == proxy
 
 
 def test_an_option_that_is_none_is_left_out(call, canned, canned_couch):
+    canned.answer = lambda request: SERVERS["new"]
     left_out = {"proxy": None, "filter": None, "doc_ids": None, "continuous": None}
     call(canned_couch.replicate, "http://a/b", "http://c/d", selector={}, **left_out)
     assert _sent(canned).keys() == {"source", "target", "selector"}
+
+
+def test_every_option_is_sent_as_it_is(call, canned, canned_couch):
+    canned.answer = lambda request: SERVERS["new"]
+    options = {
+        "checkpoint_interval": 5000,
+        "connection_timeout": 10000,
+        "continuous": False,
+        "create_target": True,
+        "create_target_params": {"q": 1, "n": 1},
+        "filter": "a/b",
+        "http_connections": 2,
+        "owner": "me",
+        "query_params": {"a": "b"},
+        "retries_per_request": 0,
+        "since_seq": "1-g",
+        "socket_options": "[{keepalive, true}]",
+        "source_proxy": "http://p:1",
+        "target_proxy": "socks5://p:1",
+        "use_bulk_get": False,
+        "use_checkpoints": False,
+        "user_ctx": {"name": "me", "roles": ["a"]},
+        "winning_revs_only": True,
+        "worker_batch_size": 10,
+        "worker_processes": 1,
+    }
+    call(canned_couch.replicate, "http://a/b", "http://c/d", _id="x", **options)
+    ends = {"source": {"url": "http://a/b"}, "target": {"url": "http://c/d"}}
+    assert _sent(canned) == {**options, **ends}
