@@ -17,11 +17,12 @@ from .server import ServerOptions, connect
 from .serving import Serving
 from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth
+from .users import Users
 
 S2 = TypeVar("S2", bound=Style)
 
 
-class Couch(Serving[S], Databases[S], Replication[S], Cluster[S]):
+class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S]):
     """A CouchDB server. Making one sends nothing.
 
     Args:

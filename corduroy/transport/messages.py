@@ -23,10 +23,12 @@ class Request:
         safe (bool | None): whether it may be sent twice; None: as HTTP has it for the method.
         accept (container of int): statuses ≥ 300 that are no error here.
         timeout (float | None): seconds for the whole exchange, 0: no limit; None: the session's.
+        anonymous (bool): whether it goes out without the session's credentials; one with ``headers``.
         sink: is called with each piece of a successful answer's body, instead of gathering it; what it
             returns is awaited before the next piece is read, if it is awaitable.
 
     Attributes:
+        grant: what it went out with, of credentials that are renewed (`transport.renewal`).
         in_one_piece (bool): whether its body, and that of the answer, are sent and taken as a whole.
         raised (list of Exception | None): what the producer or the sink raised: an `OSError` of theirs
             is none of the exchange's.
@@ -34,7 +36,9 @@ class Request:
 
     __slots__ = (
         "accept",
+        "anonymous",
         "body",
+        "grant",
         "headers",
         "in_one_piece",
         "method",
@@ -56,6 +60,7 @@ class Request:
         accept: Container[int] = (),
         timeout: float | None = None,
         sink: Sink | None = None,
+        anonymous: bool = False,
     ) -> None:
         self.method = method
         self.target = target
@@ -65,10 +70,17 @@ class Request:
         self.accept = accept
         self.timeout = timeout
         self.sink = sink
+        self.anonymous = anonymous
+        self.grant: object = None
         self.raised: list[Exception] | None = None
         self.in_one_piece = True
         if sink is not None or callable(body):
             self._in_pieces()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether its body is at hand, and not made as it is sent."""
+        return not callable(self.body)
 
     def _in_pieces(self) -> None:
         self.in_one_piece, self.raised = False, []

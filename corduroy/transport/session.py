@@ -20,12 +20,13 @@ from urllib.parse import unquote
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from .. import defaults
-from ..errors import error_from_answer, error_from_failure
+from ..errors import Unauthorized, error_from_answer, error_from_failure
 from .answer import Answer, ConnectionBroken
 from .auth import Auth, BasicAuth
+from .carrying import Carrying
 from .client import KeepAliveHTTPClient
 from .connection import Connection
-from .encoding import check_header, check_url, decode_json, render_headers
+from .encoding import check_url, decode_json, render_headers
 from .foreign import fetch
 from .gzip import gunzip, plain_reader
 from .loops import close_now, close_with_loop, keep_forever, process
@@ -38,7 +39,7 @@ from .tls import trust
 log = logging.getLogger("corduroy")
 
 
-class Session:
+class Session(Carrying):
     """The way to one server: its address, credentials and settings.
 
     Args:
@@ -68,7 +69,6 @@ class Session:
         if auth is None and parts.username:
             auth = BasicAuth(unquote(parts.username), unquote(parts.password or ""))
         netloc = parts.netloc.rpartition("@")[2]
-        self.auth = auth
         self.prefix = parts.path.rstrip("/")
         self.url = f"{parts.scheme}://{netloc}{self.prefix}"
         self.timeout = timeout
@@ -77,17 +77,13 @@ class Session:
         port = parts.port or (443 if self._trust else 80)
         context = self._trust.context if self._trust else None
         self._origin = Origin(parts.hostname or "", port, context)
-        given = {**(headers or {}), **(auth.headers() if auth is not None else {})}
-        for name, value in given.items():
-            check_header(name, value)
-        self._headers = {
+        sent = {
             "Host": netloc,
             "User-Agent": "corduroy",
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
-            **{"-".join(map(str.capitalize, name.split("-"))): v for name, v in given.items()},
         }
-        self._head = render_headers(self._headers)
+        super().__init__({**sent, **(headers or {})}, auth)
         self._clients: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
         self._generation = process.generation
 
@@ -104,7 +100,11 @@ class Session:
         if self._generation != process.generation:
             self._forget_inherited()
         client = self._clients.get(loop)
-        if request.in_one_piece and isinstance(client, KeepAliveHTTPClient):
+        if (
+            request.in_one_piece
+            and isinstance(client, KeepAliveHTTPClient)
+            and (self._renewal is None or self._renewal.covers(request))
+        ):
             pool = client.pool
             waiting.pending = pool.begin(
                 self._origin,
@@ -128,22 +128,44 @@ class Session:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
             failure = error.with_traceback(None)
         pool.release(connection)
-        if isinstance(failure, OSError):
-            if isinstance(failure, ConnectionBroken) and pool.may_repeat(
-                self._origin, request.safe, failure
-            ):
-                in_task(pool.loop, self.send(request), waiting)
+        if failure is None:
+            waiting.resume(answer, None)
+        else:
+            self._failed(pool, request, waiting, answer, failure)
+        del waiting, failure  # see Call._advance
+
+    def _failed(
+        self,
+        pool: Pool,
+        request: Request,
+        waiting: Waiting,
+        answer: Answer | None,
+        failure: BaseException,
+    ) -> None:
+        """Send a request again, if there is a point in it; else tell of the failure."""
+        if isinstance(failure, ConnectionBroken) and pool.may_repeat(
+            self._origin, request.safe, failure
+        ):
+            in_task(pool.loop, self.send(request), waiting)
+            return
+        if isinstance(failure, Unauthorized) and answer is not None:
+            renewal = self._renewal
+            if renewal is not None and renewal.spent(self, request, answer, 0.0):
+                in_task(pool.loop, self.send(request, again=False), waiting)
                 return
+        if isinstance(failure, OSError):
             cause, failure = failure, self._failure(request, failure)
             failure.__cause__ = cause
         waiting.resume(answer, failure)
         del waiting, failure  # see Call._advance
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request, again: bool = True) -> Answer:
         """Send a request and wait for its answer.
 
         Args:
             request (Request): the request.
+            again (bool): whether it may go out once more, if its credentials are refused and can be
+                renewed.
 
         Returns:
             Answer: a success, or a status that the request accepts.
@@ -152,6 +174,8 @@ class Session:
             HTTPError: the server refused, or no answer came.
             Exception: what the request's own producer or sink raised.
         """
+        renewal = self._renewal
+        sent = 0.0 if renewal is None else await renewal.prepare(self, request)
         client = self._client()
         try:
             if isinstance(client, KeepAliveHTTPClient):
@@ -161,16 +185,18 @@ class Session:
                     client,
                     request,
                     url=self.url + request.target,
-                    headers={**self._headers, **(request.headers or {})},
+                    headers=self._headers_of(request),
                     timeout=self._timeout(request),
                     trust=self._trust,
                 )
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
+        if again and renewal is not None and renewal.spent(self, request, answer, sent):
+            return await self.send(request, again=False)
         self._judge(request, answer)
         return answer
 
-    async def stream(self, request: Request, within: float) -> Stream:
+    async def stream(self, request: Request, within: float, again: bool = True) -> Stream:
         """Send a request whose answer has no end; wait for its headers.
 
         The answer takes no part in ``max_clients``, and no ordinary request waits for it.
@@ -179,6 +205,7 @@ class Session:
             request (Request): the request, its body at hand.
             within (float): seconds until the headers must be there, once there is a connection; 0: no
                 limit.
+            again (bool): as of `send`.
 
         Returns:
             Stream: a success.
@@ -186,6 +213,8 @@ class Session:
         Raises:
             HTTPError: as of `send`.
         """
+        renewal = self._renewal
+        sent = 0.0 if renewal is None else await renewal.prepare(self, request)
         client = self._client()
         stream: Stream
         try:
@@ -193,8 +222,7 @@ class Session:
                 out = self._outgoing(client.pool, request, 0.0)
                 stream = await open_in_pool(client.pool, out, within)
             else:
-                headers = {**self._headers, **(request.headers or {})}
-                url = self.url + request.target
+                headers, url = self._headers_of(request), self.url + request.target
                 stream = await open_foreign(client, request, url, headers, self._trust, within)
             if stream.answer.code >= 300:
                 try:
@@ -204,6 +232,8 @@ class Session:
                     stream.close()
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
+        if again and renewal is not None and renewal.spent(self, request, stream.answer, sent):
+            return await self.stream(request, within, again=False)
         self._judge(request, stream.answer)
         return stream
 
@@ -228,7 +258,8 @@ class Session:
                 _decoded(answer.body),
                 method=method,
                 url=url,
-                headers=answer.headers,
+                # Exceptions are logged and pickled: a session must not go with them.
+                headers=[said for said in answer.headers if said[0].lower() != "set-cookie"],
             )
 
     async def close(self) -> None:
@@ -325,7 +356,7 @@ class Session:
         """What is sent: request line, headers, the empty line, and the body if it is at hand."""
         method, lines, body = request.method, self._head, request.body
         if request.headers:
-            lines = render_headers({**self._headers, **request.headers})
+            lines = render_headers(self._headers_of(request))
         if body is None:
             if method in ("POST", "PUT"):
                 lines += "Content-Length: 0\r\n"

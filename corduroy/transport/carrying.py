@@ -1,0 +1,79 @@
+"""What every request of a session carries: its headers, those that tell who is asking among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .auth import Auth, Grant, RenewingAuth, without_session
+from .encoding import check_header, render_headers
+from .messages import Request
+from .renewal import Carrier, Renewal
+
+
+class Carrying(Carrier):
+    """The headers of a session's requests.
+
+    Args:
+        headers (dict of str to str): what they carry beside credentials.
+        auth (Auth | None): proves who is asking.
+    """
+
+    def __init__(self, headers: Mapping[str, str], auth: Auth | None) -> None:
+        self.auth: Auth | None = None
+        self._bare = _checked(headers)
+        self._renewal: Renewal | None = None
+        self.carry({}, None)
+        if auth is not None:
+            self.authenticate(auth)
+
+    def authenticate(
+        self, auth: Auth | None, grant: Grant | None = None, since: float = 0.0
+    ) -> None:
+        """Prove in this way, from now on, who is asking. Nothing is sent.
+
+        A session's cookie that the program has given as a header is dropped.
+
+        Args:
+            auth (Auth | None): the way; None: not at all.
+            grant (Grant | None): what has been granted to a `RenewingAuth` already.
+            since (float): when that was asked for, by the monotonic clock.
+        """
+        renewal = proof = None
+        if isinstance(auth, RenewingAuth) and auth.renews:
+            renewal = Renewal(auth)
+        elif auth is not None:
+            proof = auth.headers()
+        bare = dict(self._bare)
+        if cookie := without_session(bare.pop("Cookie", "")):
+            bare["Cookie"] = cookie
+        self.auth, self._bare, self._renewal = auth, bare, renewal
+        self.carry(proof or {}, renewal)
+        if renewal is not None and grant is not None:
+            renewal.take(self, grant, since)
+
+    def carry(self, proof: Mapping[str, str], source: Renewal | None) -> None:
+        """See `Carrier.carry`."""
+        if source is self._renewal:
+            proof = _checked(proof)
+            if "Cookie" in proof and "Cookie" in self._bare:
+                proof["Cookie"] = f"{self._bare['Cookie']}; {proof['Cookie']}"
+            self._headers = {**self._bare, **proof}
+            self._head = render_headers(self._headers)
+
+    @property
+    def names_somebody(self) -> bool:
+        """Whether the requests say who is asking."""
+        saying = ("Authorization", "Cookie", "X-Auth-Couchdb-Username")
+        return self.auth is not None or any(name in self._headers for name in saying)
+
+    def _headers_of(self, request: Request) -> dict[str, str]:
+        """The headers of one request."""
+        own = self._bare if request.anonymous else self._headers
+        return {**own, **(request.headers or {})}
+
+
+def _checked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers, their names as they are usually written."""
+    for name, value in headers.items():
+        check_header(name, value)
+    return {"-".join(map(str.capitalize, name.split("-"))): v for name, v in headers.items()}
