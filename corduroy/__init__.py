@@ -26,6 +26,7 @@ from .errors import (
     UnsupportedMediaType,
 )
 from .feeds import Change, ChangesFeed, DatabaseUpdate, FeedState
+from .local import LocalDocument
 from .node import Node
 from .relax import relax
 from .resharding import Resharding
@@ -48,6 +49,7 @@ __all__ = [
     "Forbidden",
     "Gone",
     "HTTPError",
+    "LocalDocument",
     "Node",
     "NotAcceptable",
     "NotFound",

@@ -7,14 +7,17 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from .attachments import Attachments
+from .browsing import Browsing
 from .changes import list_changes
 from .conflicts import replace
 from .design import Functions
 from .documents import Document
+from .editing import Editing
 from .errors import NotFound
 from .feeds.delivery import FeedCallback
 from .feeds.feed import ChangesFeed, asks_for_feed
 from .leaves import Leaves
+from .local import Locals
 from .reading import Reading
 from .replicating import replicate
 from .server import Server, connect, database_path
@@ -26,7 +29,17 @@ from .writing import Writing
 S2 = TypeVar("S2", bound=Style)
 
 
-class Database(Reading[S], Writing[S], Leaves[S], Functions[S], Attachments[S], Upkeep[S]):
+class Database(
+    Reading[S],
+    Writing[S],
+    Editing[S],
+    Leaves[S],
+    Browsing[S],
+    Locals[S],
+    Functions[S],
+    Attachments[S],
+    Upkeep[S],
+):
     """A CouchDB database, whether it exists or not. Making one sends nothing.
 
     Args:

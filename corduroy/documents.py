@@ -290,6 +290,17 @@ def bind(doc: Any, keeper: Any) -> None:
         _set_keeper(doc, keeper)
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in JSON, where 1, 1.0 and true are not; the order of keys is
+    none of its business."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    alike = all(isinstance(one, kind) is isinstance(other, kind) for kind in (bool, float))
+    return alike and bool(one == other)
+
+
 def _checked(db: Any) -> Any:
     if not (hasattr(db, "save") and hasattr(db, "reload")):
         raise TypeError(f"db must be a Database, not {db!r:.80}")

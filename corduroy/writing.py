@@ -59,7 +59,36 @@ class Writing(Place[S]):
         given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
         usual = {"batch": False, "all_or_nothing": False, "new_edits": True}
         options = {name: value for name, value in given.items() if value not in (None, usual[name])}
-        return await _save(self, docs, merge, force, options)
+        return await save_docs(self, docs, merge, force, options)
+
+    @operation
+    async def post(self, doc: Mapping[str, Any], batch: bool = False) -> dict[str, Any]:
+        """Save a document under an id that the server makes up with it.
+
+        `save` does so, too, and can be tried again where the answer is lost on the way. After a `post`
+        that failed nobody knows whether there is a document now.
+
+        Args:
+            doc (dict): the document; what was saved gets its ``_id`` and ``_rev``.
+            batch (bool): let the server answer before it has written.
+
+        Returns:
+            dict: ``{"ok", "id", "rev"}``; with ``batch`` CouchDB tells no ``rev``.
+
+        Raises:
+            Conflict: it has an ``_id``, and there is such a document.
+
+        Endpoint: ``POST /{db}``.
+        """
+        draft = _Draft(doc, "doc", {})
+        query = {"batch": "ok"} if batch else None
+        said: dict[str, Any] = await ask_json(
+            "POST", self._path, query, body=draft.body, headers=JSON
+        )
+        draft.id = said["id"]
+        draft.saved(said.get("rev"))
+        bind(doc, self)
+        return said
 
     @operation
     async def delete(self, doc: Mapping[str, Any] | str, rev: str | None = None) -> dict[str, Any]:
@@ -81,10 +110,7 @@ class Writing(Place[S]):
         ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. HEAD looks up
         the revision, and GET where the ``ETag`` is no revision.
         """
-        id, own_rev = id_and_rev(doc)
-        path = self._path + doc_path(id, "doc")
-        rev = rev or own_rev or await current_rev(self._path, id)
-        return dict(await ask_json("DELETE", path, {"rev": rev} if rev else None))
+        return await delete_doc(self, doc, rev)
 
     @operation
     async def copy(
@@ -108,23 +134,7 @@ class Writing(Place[S]):
         ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``. Other than COPY only on
         PouchDB Server.
         """
-        source_id, source_rev = id_and_rev(source, "source")
-        dest_id, dest_rev = id_and_rev(dest, "dest")
-        target = doc_path(dest_id, "dest")[1:]
-        headers = {"Destination": f"{target}?rev={dest_rev}" if dest_rev else target}
-        path = self._path + doc_path(source_id, "source")
-        query = {"rev": source_rev} if source_rev else {}
-        if target != dest_id and await self._server.is_classic():
-            # PouchDB Server takes the header as it is, without decoding it.
-            content = await ask_json("GET", path, {**query, "attachments": "true"})
-            del content["_id"], content["_rev"]
-            where, over = self._path + doc_path(dest_id), {"rev": dest_rev} if dest_rev else None
-            said = await ask_json("PUT", where, over, json=content)
-        else:
-            said = await ask_json("COPY", path, query, headers=headers)
-        # PouchDB Server does not tell.
-        rev = said.get("rev") or await current_rev(self._path, dest_id)
-        return {"id": dest_id, "rev": str(rev)}
+        return await copy_doc(self, source, dest)
 
 
 class _Draft:
@@ -161,9 +171,10 @@ class _Draft:
             doc["_attachments"] = {**doc["_attachments"], **self.stubs}
 
 
-async def _save(
+async def save_docs(
     place: Place[S], docs: Any, merge: Merge | None, force: bool, options: Mapping[str, Any]
 ) -> ConflictResolution[S]:
+    """Save documents; arguments and result as of `Database.save`, options that are not usual."""
     if merge is not None and not callable(merge):
         raise TypeError(f"merge must be callable, not {merge!r:.80}")
     single = isinstance(docs, Mapping)
@@ -251,3 +262,37 @@ def _failure_of(draft: _Draft, failures: Iterable[Mapping[str, Any]]) -> Mapping
         if failure["id"] == draft.id and failure.get("rev") in (None, draft.doc.get("_rev")):
             return failure
     return {"id": draft.id}
+
+
+async def delete_doc(
+    place: Place[Any], doc: Mapping[str, Any] | str, rev: str | None
+) -> dict[str, Any]:
+    """Delete a document; arguments and result as of `Database.delete`."""
+    id, own_rev = id_and_rev(doc)
+    path = place._path + doc_path(id, "doc")
+    rev = rev or own_rev or await current_rev(place._path, id)
+    return dict(await ask_json("DELETE", path, {"rev": rev} if rev else None))
+
+
+async def copy_doc(
+    place: Place[Any], source: Mapping[str, Any] | str, dest: Mapping[str, Any] | str
+) -> dict[str, str]:
+    """Copy a document; arguments and result as of `Database.copy`."""
+    source_id, source_rev = id_and_rev(source, "source")
+    dest_id, dest_rev = id_and_rev(dest, "dest")
+    target = doc_path(dest_id, "dest")[1:]
+    headers = {"Destination": f"{target}?rev={dest_rev}" if dest_rev else target}
+    path = place._path + doc_path(source_id, "source")
+    query = {"rev": source_rev} if source_rev else {}
+    odd = target != dest_id or source_id.startswith("_local/")
+    if odd and await place._server.is_classic():
+        # PouchDB Server takes the header as it is, without decoding it, and finds no local document.
+        content = await ask_json("GET", path, {**query, "attachments": "true"})
+        del content["_id"], content["_rev"]
+        where, over = place._path + doc_path(dest_id), {"rev": dest_rev} if dest_rev else None
+        said = await ask_json("PUT", where, over, json=content)
+    else:
+        said = await ask_json("COPY", path, query, headers=headers)
+    # PouchDB Server does not tell.
+    rev = said.get("rev") or await current_rev(place._path, dest_id)
+    return {"id": dest_id, "rev": str(rev)}
