@@ -8,6 +8,7 @@ from typing import Any
 
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
 from .content import Sent, content_type_of, outgoing, put_back
+from .documents import AttrDict
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import check_header, quote_segment
@@ -115,6 +116,40 @@ class Attachments(Place[S]):
         receiver = _Receiver(to)
         await ask("GET", target, query, headers=headers, sink=receiver)
         return receiver.size
+
+    @operation
+    async def head_attachment(
+        self, doc: Mapping[str, Any] | str, filename: str, *, rev: str | None = None
+    ) -> AttrDict:
+        """Ask about an attachment without fetching it.
+
+        Args:
+            doc (dict | str): the document or its id.
+            filename (str): the attachment's name.
+            rev (str): of which revision of the document; None: the current one.
+
+        Returns:
+            dict: ``size`` (bytes), ``content_type``, ``digest`` (str, ``"md5-…"`` as in the document)
+            and ``ranges`` (bool: whether the server can send a part of it), which can be reached by
+            dots, too. None stands for what the server does not say.
+
+        Raises:
+            NotFound: there is no such attachment.
+
+        Endpoints: ``HEAD /{db}/{docid}/{attname}``, ``HEAD /{db}/_design/{ddoc}/{attname}``.
+        """
+        id, _ = id_and_rev(doc)
+        # Of what goes compressed the server would tell another size.
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        target = self._path + attachment_path(id, filename)
+        answer = await ask("HEAD", target, {"rev": rev} if rev else None, headers=headers)
+        size, tag = answer.header("content-length"), (answer.header("etag") or "").strip('"')
+        return AttrDict(
+            size=int(size) if size else None,
+            content_type=answer.header("content-type"),
+            digest=f"md5-{tag}" if tag else None,
+            ranges=answer.header("accept-ranges") == "bytes",
+        )
 
     @operation
     async def delete_attachment(
