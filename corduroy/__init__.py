@@ -26,8 +26,10 @@ from .errors import (
     UnsupportedMediaType,
 )
 from .feeds import Change, ChangesFeed, DatabaseUpdate, FeedState
+from .found import FindResult
 from .local import LocalDocument
 from .node import Node
+from .partition import Partition
 from .relax import relax
 from .resharding import Resharding
 from .status import Status
@@ -46,6 +48,7 @@ __all__ = [
     "Document",
     "ExpectationFailed",
     "FeedState",
+    "FindResult",
     "Forbidden",
     "Gone",
     "HTTPError",
@@ -53,6 +56,7 @@ __all__ = [
     "Node",
     "NotAcceptable",
     "NotFound",
+    "Partition",
     "PreconditionFailed",
     "RangeNotSatisfiable",
     "ReplicationFailed",

@@ -16,8 +16,11 @@ from .editing import Editing
 from .errors import NotFound
 from .feeds.delivery import FeedCallback
 from .feeds.feed import ChangesFeed, asks_for_feed
+from .indexes import Indexes
 from .leaves import Leaves
 from .local import Locals
+from .mango import Mango
+from .partition import Partitions
 from .reading import Reading
 from .replicating import replicate
 from .server import Server, connect, database_path
@@ -37,6 +40,9 @@ class Database(
     Browsing[S],
     Locals[S],
     Functions[S],
+    Mango[S],
+    Indexes[S],
+    Partitions[S],
     Attachments[S],
     Upkeep[S],
 ):

@@ -245,6 +245,44 @@ def error_class(code: int) -> type[HTTPError]:
     return ServerError if code >= 500 else _BY_CODE.get(code, HTTPError)
 
 
+_SORT = "of the sort's fields, in their order, and name one of them in the selector"
+
+_PLAINLY = {
+    "No index exists for this sort": f"no index serves this sort: create_index() {_SORT}",
+    "Cannot sort on field(s)": f"no index serves this sort: create_index() {_SORT}",
+    "No partitioned index exists for this sort": (
+        f"no partitioned index serves this sort: create_index() {_SORT}"
+    ),
+    "No global index exists for this sort": (
+        f"no index of all partitions serves this sort: create_index(partitioned=False) {_SORT}"
+    ),
+    "invalid_index: You must specify an index": (
+        "no index serves this query: create_index() of fields that the selector names, or let the "
+        "server read all documents by allow_fallback=True"
+    ),
+    "error_saving_ddoc: Unknown error while saving the design document: invalid_design_doc": (
+        "partitioned=True is for indexes of partitioned databases, which this one is not"
+    ),
+    "required index service unavailable": (
+        "the server lacks what such an index is made with: type 'text' needs Clouseau, and type "
+        "'nouveau' Nouveau"
+    ),
+    "database is not partitioned": (
+        "this database is not partitioned: ask the Database itself, or create one anew with "
+        "partitioned=True"
+    ),
+    "`partition` parameter is mandatory": (
+        "this view is partitioned: query it by partition(name).view(), or set "
+        '"options": {"partitioned": false} in its design document'
+    ),
+    "`partition` parameter is not supported in this design doc": (
+        "this view is of all partitions: query it by Database.view(), or take "
+        '"options": {"partitioned": false} out of its design document'
+    ),
+}
+"""What servers say in a way that does not help, and what to do about it."""
+
+
 def error_from_answer(
     code: int, phrase: str, body: Any, *, method: str, url: str, headers: Headers
 ) -> HTTPError:
@@ -272,6 +310,8 @@ def error_from_answer(
         reason = f"the server points to {target.partition('?')[0]}"
     elif body:
         reason = "the answer is no JSON: " + " ".join(str(body).split())[:120]
+    said = f"{error}: {reason}"
+    reason = next((plainly for words, plainly in _PLAINLY.items() if words in said), reason)
     kind = error_class(code)
     return kind(code, error, reason, method=method, url=url, headers=headers, response=body)
 
