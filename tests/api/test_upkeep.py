@@ -91,7 +91,7 @@ def test_the_limit_of_revisions_is_read_and_set_where_the_server_has_one(call, d
 
 @pytest.fixture
 def section(couch):
-    """A section of the configuration of this test's own; its keys ``k`` and ``k/l`` go away."""
+    """A section of the configuration of this test's own, which goes away."""
     name = f"test_{uuid.uuid4().hex}"
     yield name
     blocking = couch.with_style("blocking")
@@ -127,11 +127,11 @@ def test_deleting_a_key_gives_its_old_value(call, couch, section):
     assert call(couch.config, section) == {}
 
 
-def test_a_key_may_hold_slashes(call, couch, section, classic):
-    if classic:
-        pytest.skip("PouchDB Server keeps no keys with slashes")
-    call(couch.config, f"{section}/k/l", "x")
-    assert call(couch.config, f"{section}/k/l") == "x"
+def test_a_key_may_hold_slashes(call, couch3, fresh3):
+    key = f"{fresh3('test')}/k/l"  # PouchDB Server keeps no keys with slashes
+    call(couch3.config, key, "x")
+    assert call(couch3.config, key) == "x"
+    assert call(couch3.config, key, delete=True) == "x"
 
 
 # -- statistics -----------------------------------------------------------------------------------

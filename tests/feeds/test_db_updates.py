@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 
 import pytest
 
@@ -12,18 +11,19 @@ from tests.feeds.conftest import until
 
 
 @pytest.fixture
-def updated(couch, classic):
+def updated(couch3, offstage):
     """The server, with the database in which CouchDB keeps its updates."""
-    if classic:
-        pytest.skip("PouchDB Server offers no _db_updates")
-    blocking = couch.with_style("blocking")
+    made = []
+    offstage(lambda couch: made.extend(_make_global_changes(couch)))
+    yield couch3
+    offstage(lambda couch: [couch.delete(name) for name in made])
+
+
+def _make_global_changes(couch):
     try:
-        blocking.create("_global_changes")
+        return [couch.create("_global_changes").name]
     except PreconditionFailed:
-        yield couch
-        return
-    yield couch
-    blocking.delete("_global_changes")
+        return []
 
 
 def test_a_list_of_what_has_happened(call, updated):
@@ -33,12 +33,11 @@ def test_a_list_of_what_has_happened(call, updated):
     assert call(updated.db_updates, since="now")["results"] == []
 
 
-@pytest.mark.parametrize("feed", ["continuous", "eventsource"])
-def test_a_feed_of_what_happens(updated, later, feed):
+def test_a_feed_of_what_happens(updated, fresh3, later):
     blocking = updated.with_style("blocking")
-    name = f"updates-{uuid.uuid4().hex}"
+    name = fresh3("updates")
     later(0.3, blocking.create, name)
-    for update in updated.db_updates(feed=feed, since="now", timeout=10):
+    for update in updated.db_updates(feed="continuous", since="now", timeout=10):
         assert isinstance(update, DatabaseUpdate)
         if update.db_name == name:
             assert update.type == "created"
@@ -46,13 +45,12 @@ def test_a_feed_of_what_happens(updated, later, feed):
             break
     else:
         raise AssertionError("the update has not come")
-    blocking.delete(name)
 
 
-def test_with_a_callback_it_listens_at_once(updated):
+def test_with_a_callback_it_listens_at_once(updated, fresh3):
     async def main():
         got = []
-        name = f"updates-{uuid.uuid4().hex}"
+        name = fresh3("updates")
         feed = updated.db_updates(
             feed="continuous",
             since="now",
@@ -65,7 +63,6 @@ def test_with_a_callback_it_listens_at_once(updated):
         await updated.create(name)
         await until(lambda: name in got)
         await feed.stop()
-        await updated.delete(name)
 
     asyncio.run(main())
 

@@ -46,14 +46,11 @@ def test_a_database_that_does_not_exist(follow, couch):
         follow(couch.database("no-such-database"))
 
 
-def test_a_database_that_is_deleted(follow, couch, classic):
-    if classic:
-        pytest.skip("PouchDB Server goes on sending heartbeats")
-    blocking = couch.with_style("blocking")
-    gone = blocking.create("feed-that-goes")
-    gone.save({"_id": "a"})
+def test_a_database_that_is_deleted(follow, couch3, db3):
+    blocking = couch3.with_style("blocking")
+    blocking.database(db3.name).save({"_id": "a"})
     with pytest.raises(NotFound):
-        follow(couch.database("feed-that-goes"), each=lambda change: blocking.delete(gone.name))
+        follow(db3, each=lambda change: blocking.delete(db3.name))
 
 
 def test_a_filter_that_does_not_exist(follow, db, save):
@@ -62,13 +59,11 @@ def test_a_filter_that_does_not_exist(follow, db, save):
         follow(db, filter="some/filter", max_retries=0)
 
 
-def test_a_filter_that_does_not_compile(follow, db, save, classic):
-    if classic:
-        pytest.skip("PouchDB Server's own words")
-    save("_design/some", filters={"bad": "function (doc, req) { nonsense ("})
-    save("a")
+def test_a_filter_that_does_not_compile(follow, db3):
+    bad = {"_id": "_design/some", "filters": {"bad": "function (doc, req) { nonsense ("}}
+    db3.with_style("blocking").save([bad, {"_id": "a"}])
     with pytest.raises(ServerError, match="compilation_error"):
-        follow(db, filter="some/bad")
+        follow(db3, filter="some/bad")
 
 
 def test_a_page_that_says_404_is_no_end_while_the_server_starts(follow, script, scripted):

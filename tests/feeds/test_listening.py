@@ -93,12 +93,9 @@ def test_any_number_of_ids(follow, db, save):
     assert ids(follow(db, 1, doc_ids=[*wanted, "b"])) == ["b"]
 
 
-def test_a_selector(follow, db, save, classic):
-    if classic:
-        pytest.skip("PouchDB Server knows no selectors here")
-    save("a", n=1)
-    save("b", n=2)
-    assert ids(follow(db, 1, selector={"n": 2})) == ["b"]
+def test_a_selector(follow, db3):
+    db3.with_style("blocking").save([{"_id": "a", "n": 1}, {"_id": "b", "n": 2}])
+    assert ids(follow(db3, 1, selector={"n": 2})) == ["b"]
 
 
 def test_some_changes_come_without_a_seq(follow, db, save):
@@ -108,11 +105,9 @@ def test_some_changes_come_without_a_seq(follow, db, save):
     assert follow.feed.seq is not None
 
 
-def test_descending_is_the_history_once(follow, db, save, classic):
-    if classic:
-        pytest.skip("PouchDB Server goes forwards, and does not end")
-    save("a", "b")
-    assert sorted(ids(follow(db, descending=True))) == ["a", "b"]
+def test_descending_is_the_history_once(follow, db3):
+    db3.with_style("blocking").save([{"_id": "a"}, {"_id": "b"}])
+    assert sorted(ids(follow(db3, descending=True))) == ["a", "b"]
 
 
 @pytest.mark.parametrize("feed", ["eventsource", "longpoll"])

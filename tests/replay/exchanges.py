@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,7 +23,6 @@ _NOT_OF_ANSWERS = {
 }  # fmt: skip
 WIDTH = 96
 _JSON = "application/json"
-_BOUNDARY = re.compile(r'boundary="?([^";]+)')
 
 
 def describe_request(request: HTTPServerRequest, veil: Veil) -> dict[str, Any]:
@@ -45,19 +43,14 @@ def describe_request(request: HTTPServerRequest, veil: Veil) -> dict[str, Any]:
         for name, value in sorted(request.headers.get_all())
         if name not in _NOT_OF_REQUESTS
     }
-    body = request.body
-    if boundary := _BOUNDARY.search(
-        headers.get("Content-Type", "")
-    ):  # each client makes up its own
-        headers["Content-Type"] = headers["Content-Type"].replace(boundary[1], "{{boundary}}")
-        body = body.replace(boundary[1].encode(), b"{{boundary}}")
-    content = _content_of_request(veil.hide(body.decode("latin-1")), headers)
+    path = veil.hide(path)  # before the body, which may repeat what is made up in it
+    content = _content_of_request(_hidden(request.body, veil), headers)
     if headers.get("Accept") == _JSON:
         del headers["Accept"]
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
     described = {
         "method": request.method,
-        "path": veil.hide(path),
+        "path": path,
         "query": [veil.hide(f"{name}={value}") for name, value in pairs],
         "headers": headers,
         **content,
@@ -65,8 +58,7 @@ def describe_request(request: HTTPServerRequest, veil: Veil) -> dict[str, Any]:
     return {name: value for name, value in described.items() if value or name == "json"}
 
 
-def _content_of_request(text: str, headers: dict[str, str]) -> dict[str, Any]:
-    body = text.encode("latin-1")
+def _content_of_request(body: bytes, headers: dict[str, str]) -> dict[str, Any]:
     if headers.get("Content-Type") == _JSON:
         try:
             value = json.loads(body)
@@ -98,9 +90,53 @@ def describe_answer(
         # Of an answer to HEAD, the length is all that there is of the body.
         if name not in _NOT_OF_ANSWERS or (name == "Content-Length" and method == "HEAD")
     ]
-    hidden = veil.hide(body.decode("latin-1")).encode("latin-1")
-    described = {"status": status, "headers": kept, **_content(hidden)}
+    described = {"status": status, "headers": kept, **_content(_hidden(body, veil))}
     return {name: value for name, value in described.items() if value or name == "json"}
+
+
+def is_feed(request: HTTPServerRequest) -> bool:
+    """Whether the answer to a request may have no end."""
+    return any(
+        kind in request.arguments.get("feed", []) for kind in (b"continuous", b"eventsource")
+    )
+
+
+def describe_feed(
+    status: int,
+    headers: list[tuple[str, str]],
+    pieces: list[tuple[int, bytes]],
+    left: bool,
+    veil: Veil,
+) -> dict[str, Any]:
+    """What is recorded of a feed.
+
+    Args:
+        status (int): its status.
+        headers: its headers.
+        pieces: how many requests had come when a piece of it came, and the piece.
+        left (bool): whether the client has left it before its end.
+        veil (Veil): hides what must not be recorded.
+
+    Returns:
+        dict: as of `describe_answer`, but ``pieces`` (list of dict) for the body: each has ``after``,
+        the number of requests, and what came then; heartbeats are left out.
+    """
+    gathered: dict[int, bytes] = {}
+    for after, piece in pieces:
+        if piece.strip():
+            gathered[after] = gathered.get(after, b"") + piece
+    return {
+        **describe_answer("GET", status, headers, b"", veil),
+        "pieces": [
+            {"after": after, "text": _hidden(piece, veil).decode().splitlines(keepends=True)}
+            for after, piece in gathered.items()
+        ],
+        **({"left": True} if left else {}),
+    }
+
+
+def _hidden(body: bytes, veil: Veil) -> bytes:
+    return veil.hide(body.decode("latin-1")).encode("latin-1")
 
 
 def _content(body: bytes) -> dict[str, Any]:
@@ -121,12 +157,11 @@ def _content(body: bytes) -> dict[str, Any]:
 def content_of(answer: dict[str, Any], veil: Veil) -> bytes:
     """The body of a recorded answer."""
     if "base64" in answer:
-        return base64.b64decode(answer["base64"])
-    body = (
-        _as_couchdb(answer["json"])
-        if "json" in answer
-        else "".join(answer.get("text", [])).encode()
-    )
+        body = base64.b64decode(answer["base64"])
+    elif "json" in answer:
+        body = _as_couchdb(answer["json"])
+    else:
+        body = "".join(answer.get("text", [])).encode()
     return veil.show(body.decode("latin-1")).encode("latin-1")
 
 

@@ -63,20 +63,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def ground3(request: pytest.FixtureRequest) -> Iterator[Live]:
+def couchdb3(request: pytest.FixtureRequest) -> tuple[str, str] | None:
+    """The url of a real CouchDB 3, and its version; None: there is none, and it is replayed."""
+    return request.config.stash[_COUCHDB]
+
+
+def is_recorded(request: pytest.FixtureRequest) -> bool:
+    """Whether this run has recorded the test already, in its first style: the others show at once that
+    it is replayed to them."""
+    recording = Recording(request.config.getoption("--recordings"), request.node)
+    return (recording.path, recording.name) in request.config.stash[_DONE]
+
+
+@pytest.fixture
+def ground3(request: pytest.FixtureRequest, couchdb3: tuple[str, str] | None) -> Iterator[Live]:
     """Where this test finds its CouchDB 3."""
     config, item = request.config, request.node
     recording = Recording(config.getoption("--recordings"), item)
-    key = recording.path, recording.name
-    couchdb = config.stash[_COUCHDB]
     ground: Live
-    # The first style is recorded; the others show at once that it is replayed to them.
-    if config.getoption("--record") and key not in config.stash[_DONE]:
-        assert couchdb is not None
-        ground = Recorded(*couchdb, recording)
-    elif couchdb is not None and not config.getoption("--record"):
-        ground = Live(couchdb[0])
-    else:
+    if couchdb3 is None or is_recorded(request):
         found = recording.read()
         if found is None:
             pytest.fail(
@@ -85,12 +90,16 @@ def ground3(request: pytest.FixtureRequest) -> Iterator[Live]:
                 pytrace=False,
             )
         ground = Replayed(recording, *found)
+    elif config.getoption("--record"):
+        ground = Recorded(*couchdb3, recording)
+    else:
+        ground = Live(couchdb3[0])
     item.stash[_GROUND] = ground
     item.user_properties.append(("ground", ground.name))
     yield ground
     ground.close()
     if ground.kept:
-        config.stash[_DONE].add(key)
+        config.stash[_DONE].add((recording.path, recording.name))
     if said := ground.late():
         pytest.fail(said, pytrace=False)
 

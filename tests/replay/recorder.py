@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, parse_response_start_line
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from tests.replay.exchanges import as_text, describe_answer, describe_request
-from tests.replay.serving import MOST, Serving, reply
+from tests.replay.exchanges import (
+    as_text,
+    describe_answer,
+    describe_feed,
+    describe_request,
+    is_feed,
+)
+from tests.replay.serving import MOST, Answering, Serving
 from tests.replay.veil import Veil
 
 # Answers are held back so long: what a client sends without waiting for them comes meanwhile, and is
 # seen to be at once with what is under way.
 HELD = 0.02
 PATIENCE = 5.0  # seconds for the last answers
-_HOP_BY_HOP = ("Host", "Connection", "Content-Length", "Transfer-Encoding", "Expect")
+_OF_THE_CONNECTION = ("Host", "Connection", "Content-Length", "Transfer-Encoding", "Expect")
 
 
 class Recorder(Serving):
@@ -31,15 +38,15 @@ class Recorder(Serving):
     Attributes:
         url (str): its own url, with the same credentials.
         veil (Veil): what it hides.
-        late (list of str): requests that came when the test was over.
+        late (list of str): requests that came when the recording was over.
     """
 
     def __init__(self, upstream: str) -> None:
         super().__init__()
         parts = urlsplit(upstream)
-        credentials, _, self._upstream = parts.netloc.rpartition("@")
+        credentials, at, self._upstream = parts.netloc.rpartition("@")
         self._prefix = f"{parts.scheme}://{self._upstream}{parts.path.rstrip('/')}"
-        self.url = f"http://{credentials}@{self.netloc}" if credentials else f"http://{self.netloc}"
+        self.url = f"http://{credentials}{at}{self.netloc}"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         self.veil = Veil([self.netloc, self._upstream], user, password)
         self.late: list[str] = []
@@ -48,21 +55,21 @@ class Recorder(Serving):
         self._recording = True
         self._client: AsyncHTTPClient | None = None
 
-    def close(self) -> None:
-        """End it."""
-        super().close()
-        if self._client is not None:
-            self._client.close()
-
     def recorded(self) -> list[dict[str, Any]]:
         """Stop recording, and give the exchanges.
 
         Those that were at once are in an order of their own, so that it is the same each time.
+
+        Raises:
+            RuntimeError: CouchDB has not answered, or not to the end.
         """
         self._recording = False
         deadline = time.monotonic() + PATIENCE
         while self._under_way and time.monotonic() < deadline:  # nobody may wait for what it asks
             time.sleep(HELD)
+        for exchange in self._exchanges:
+            if "answer" not in exchange:
+                raise RuntimeError(f"no whole answer to {as_text(exchange['request'])}")
         groups: list[list[dict[str, Any]]] = []
         for exchange in self._exchanges:
             if exchange.pop("at_once"):
@@ -78,8 +85,7 @@ class Recorder(Serving):
         ]
 
     async def serve(self, request: HTTPServerRequest) -> None:
-        """Ask CouchDB, note what it says, and give that back."""
-        assert request.method is not None
+        """Ask CouchDB, give back what it says, and note both."""
         exchange: dict[str, Any] = {
             "at_once": self._under_way > 0,
             "request": describe_request(request, self.veil),
@@ -90,33 +96,76 @@ class Recorder(Serving):
             self.late.append(as_text(exchange["request"]))
         self._under_way += 1
         try:
-            answer = await self._ask(request)
-            await asyncio.sleep(HELD)
+            act = self._follow if is_feed(request) else self._pass_on
+            exchange["answer"] = await act(request, Answering(request))
         finally:
             self._under_way -= 1
-        headers = [(name, self._for_client(value)) for name, value in answer.headers.get_all()]
-        body = answer.body.replace(self._upstream.encode(), self.netloc.encode())
-        exchange["answer"] = describe_answer(request.method, answer.code, headers, body, self.veil)
-        length = [] if request.method == "HEAD" else ["Content-Length"]
-        kept = [
-            pair for pair in headers if pair[0] not in ("Transfer-Encoding", "Connection", *length)
+
+    async def _pass_on(self, request: HTTPServerRequest, client: Answering) -> dict[str, Any]:
+        """An answer that has an end."""
+        body = bytearray()
+        head = _Head()
+        await self._ask(request, head, body.extend)
+        await asyncio.sleep(HELD)
+        length = request.method == "HEAD"  # of a body that does not come
+        headers = self._for_client(head, length)
+        whole = self._to_client(bytes(body))
+        client.whole(head.status, headers, whole)
+        assert request.method is not None
+        return describe_answer(request.method, head.status, headers, whole, self.veil)
+
+    async def _follow(self, request: HTTPServerRequest, client: Answering) -> dict[str, Any]:
+        """A feed: passed on piece by piece, until it ends or the client leaves it."""
+        head = _Head()
+        pieces: list[tuple[int, bytes]] = []
+
+        def piece(data: bytes) -> None:
+            if client.gone.is_set():
+                raise ConnectionError(
+                    "the client has left"
+                )  # which frees the connection to CouchDB
+            if not client.begun:
+                client.begin(head.status, self._for_client(head))
+            client.piece(self._to_client(data))
+            pieces.append((len(self._exchanges), self._to_client(data)))
+
+        asking = asyncio.ensure_future(self._ask(request, head, piece))
+        leaving = asyncio.ensure_future(client.gone.wait())
+        await asyncio.wait([asking, leaving], return_when=asyncio.FIRST_COMPLETED)
+        left = not asking.done()
+        if left:
+            asking.cancel()
+        else:
+            leaving.cancel()
+            await asking
+            if not client.begun:
+                client.begin(head.status, self._for_client(head))
+            client.end()
+        return describe_feed(head.status, self._for_client(head), pieces, left, self.veil)
+
+    def _for_client(self, head: _Head, length: bool = False) -> list[tuple[str, str]]:
+        return [
+            (name, value.replace(self._upstream, self.netloc))
+            for name, value in head.headers().get_all()
+            if name not in _OF_THE_CONNECTION or (length and name == "Content-Length")
         ]
-        reply(request, answer.code, kept, body)
 
-    def _for_client(self, text: str) -> str:
-        return text.replace(self._upstream, self.netloc)
+    def _to_client(self, body: bytes) -> bytes:
+        return body.replace(self._upstream.encode(), self.netloc.encode())
 
-    async def _ask(self, request: HTTPServerRequest) -> Any:
+    async def _ask(
+        self, request: HTTPServerRequest, head: _Head, piece: Callable[[bytes], None]
+    ) -> None:
         if self._client is None:
             self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MOST)
         headers = HTTPHeaders()
         for name, value in request.headers.get_all():
-            if name not in _HOP_BY_HOP:
+            if name not in _OF_THE_CONNECTION:
                 headers.add(name, value.replace(self.netloc, self._upstream))
-        return await self._client.fetch(
+        await self._client.fetch(
             HTTPRequest(
                 f"{self._prefix}{request.uri}",
-                method=request.method,
+                method=request.method or "",
                 headers=headers,
                 # CouchDB must find itself where a body names it, not the recorder.
                 body=request.body.replace(self.netloc.encode(), self._upstream.encode()) or None,
@@ -124,6 +173,24 @@ class Recorder(Serving):
                 decompress_response=False,
                 follow_redirects=False,
                 request_timeout=0,
+                header_callback=head.lines.append,
+                streaming_callback=piece,
             ),
             raise_error=False,
         )
+        if not head.lines:
+            raise ConnectionError(f"no answer from {self._upstream}")
+
+
+class _Head:
+    """The first lines of an answer, as they come."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @property
+    def status(self) -> int:
+        return parse_response_start_line(self.lines[0].strip()).code
+
+    def headers(self) -> HTTPHeaders:
+        return HTTPHeaders.parse("".join(self.lines[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 import threading
@@ -10,10 +11,11 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 
 from tests.replay.exchanges import as_text, content_of, describe_request
-from tests.replay.serving import Serving, reply
+from tests.replay.serving import Answering, Serving
 from tests.replay.veil import Veil
 
 PATIENCE = 1.0  # seconds that requests get to come after a test has ended: nobody may wait for them
+PAUSE = 0.005  # seconds between two looks at what has come
 PASSWORD = "password-of-the-replayer"
 
 
@@ -43,6 +45,7 @@ class Replayer(Serving):
             else:
                 self._groups.append([exchange])
         self.difference: str | None = None
+        self._begun = 0  # exchanges
         self._settled = threading.Event()  # all has come, or something else
         if not exchanges:
             self._settled.set()
@@ -60,20 +63,35 @@ class Replayer(Serving):
 
     async def serve(self, request: HTTPServerRequest) -> None:
         """Answer as it was recorded; or tell what is different, once and for all."""
+        client = Answering(request)
         asked = describe_request(request, self._veil)
         exchange = None if self.difference else self._take(as_text(asked))
         if exchange is None:
             self.difference = self.difference or self._difference(asked)
             said = {"error": "not_recorded", "reason": self.difference}
             kind = [("Content-Type", "application/json")]
-            reply(request, 500, kind, json.dumps(said).encode())
+            client.whole(500, kind, json.dumps(said).encode())
             self._settled.set()
             return
-        answer = exchange["answer"]
-        headers = [(name, self._veil.show(value)) for name, value in answer.get("headers", [])]
-        reply(request, answer["status"], headers, content_of(answer, self._veil))
         if not self._groups:
             self._settled.set()
+        self._begun += 1
+        await self._answer(exchange["answer"], client)
+
+    async def _answer(self, answer: dict[str, Any], client: Answering) -> None:
+        headers = [(name, self._veil.show(value)) for name, value in answer.get("headers", [])]
+        if "pieces" not in answer:
+            client.whole(answer["status"], headers, content_of(answer, self._veil))
+            return
+        client.begin(answer["status"], headers)
+        for piece in answer["pieces"]:
+            while self._begun < piece["after"] and not client.gone.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE)
+            client.piece(content_of(piece, self._veil))
+        if answer.get("left"):
+            await client.gone.wait()
+        else:
+            client.end()
 
     def _take(self, asked: str) -> dict[str, Any] | None:
         for exchange in self._groups[0] if self._groups else []:

@@ -7,8 +7,10 @@ import threading
 from http.client import responses
 from typing import Any
 
+from tornado.httpclient import HTTPClientError
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 
 MOST = 1 << 30  # bytes of a body
@@ -37,7 +39,7 @@ class Serving:
         self._thread.join()
 
     async def serve(self, request: HTTPServerRequest) -> None:
-        """Answer a request."""
+        """Answer a request; if it raises, the connection is closed."""
         raise NotImplementedError
 
     def _run(self, socket: Any, ready: threading.Event) -> None:
@@ -45,7 +47,7 @@ class Serving:
             tasks: set[asyncio.Task[None]] = set()
 
             def begin(request: HTTPServerRequest) -> None:
-                task = self._loop.create_task(self.serve(request))
+                task = self._loop.create_task(self._serve(request))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
 
@@ -57,22 +59,67 @@ class Serving:
                 task.cancel()
             server.stop()
             await server.close_all_connections()
+            _close_the_rest()
 
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(main())
 
+    async def _serve(self, request: HTTPServerRequest) -> None:
+        try:
+            await self.serve(request)
+        except (OSError, HTTPClientError):
+            request.connection.close()  # type: ignore[union-attr]
 
-def reply(
-    request: HTTPServerRequest, status: int, headers: list[tuple[str, str]], body: bytes
-) -> None:
-    """Send a whole answer."""
-    sent = HTTPHeaders()
-    for name, value in headers:
-        sent.add(name, value)
-    if request.method != "HEAD" and status not in (204, 304):
-        sent["Content-Length"] = str(len(body))
-    connection = request.connection
-    assert connection is not None
-    start = ResponseStartLine("HTTP/1.1", status, responses.get(status, "Unknown"))
-    connection.write_headers(start, sent, body if request.method != "HEAD" else None)
-    connection.finish()
+
+def _close_the_rest() -> None:
+    """Close the connections of requests that were given up, which Tornado's client keeps."""
+    loop: Any = IOLoop.current()
+    for socket, _ in list(loop.handlers.values()):
+        loop.remove_handler(socket)
+        loop.close_fd(socket)
+
+
+class Answering:
+    """An answer under way.
+
+    Args:
+        request (HTTPServerRequest): what is answered.
+
+    Attributes:
+        begun (bool): whether the headers are sent.
+        gone (asyncio.Event): set when the client has left before the end.
+    """
+
+    def __init__(self, request: HTTPServerRequest) -> None:
+        self.begun = False
+        self.gone = asyncio.Event()
+        self._silent = request.method == "HEAD"
+        connection: Any = request.connection
+        self._connection = connection
+        self._connection.set_close_callback(self.gone.set)
+
+    def whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Send an answer."""
+        if not self._silent and status not in (204, 304):
+            headers = [*headers, ("Content-Length", str(len(body)))]
+        self.begin(status, headers)
+        if body and not self._silent:
+            self.piece(body)
+        self.end()
+
+    def begin(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """Send the headers."""
+        self.begun = True
+        sent = HTTPHeaders()
+        for name, value in headers:
+            sent.add(name, value)
+        start = ResponseStartLine("HTTP/1.1", status, responses.get(status, "Unknown"))
+        self._connection.write_headers(start, sent)
+
+    def piece(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        self._connection.write(data)
+
+    def end(self) -> None:
+        """Send the end."""
+        self._connection.finish()
