@@ -33,15 +33,18 @@ from .partition import Partition
 from .relax import relax
 from .resharding import Resharding
 from .status import Status
+from .transport.auth import BasicAuth, CookieAuth, JWTAuth, ProxyAuth
 from .views import Row, ViewResult
 
 __all__ = [
     "BadRequest",
+    "BasicAuth",
     "Change",
     "ChangesFeed",
     "Conflict",
     "ConflictResolution",
     "ConnectionFailed",
+    "CookieAuth",
     "Couch",
     "Database",
     "DatabaseUpdate",
@@ -52,12 +55,14 @@ __all__ = [
     "Forbidden",
     "Gone",
     "HTTPError",
+    "JWTAuth",
     "LocalDocument",
     "Node",
     "NotAcceptable",
     "NotFound",
     "Partition",
     "PreconditionFailed",
+    "ProxyAuth",
     "RangeNotSatisfiable",
     "ReplicationFailed",
     "RequestTimeout",

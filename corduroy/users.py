@@ -7,18 +7,26 @@ from time import monotonic
 from typing import Any
 
 from .asking import JSON, ask, ask_json, current_rev, doc_path
+from .calls import pause
 from .errors import Conflict, NotFound, Unauthorized
 from .node import LOCAL, configure
 from .options import check_keys
-from .server import Served
+from .server import Served, Server
 from .styles import S, operation
 from .transport.auth import CookieAuth, check_texts
+from .transport.encoding import encode_json
 
 _PREFIX = "org.couchdb.user:"
 _USERS = "/_users"
 
 # What the server makes of a password; it makes them anew of a new one.
 _HASHED = ("derived_key", "iterations", "password_scheme", "password_sha", "pbkdf2_prf", "salt")
+
+# What CouchDB says to nobody who asks with "basic".
+_NOBODY = "Please login."
+
+# Seconds between two looks at whether a password is hashed.
+_LOOKS = (0.05, 0.1, 0.2, *[0.4] * 20)
 
 # How often somebody else may be quicker to save the same user.
 _ATTEMPTS = 20
@@ -93,15 +101,21 @@ class Users(Served[S]):
         """
         given = self._session.names_somebody
         # A cookie that is good no more is nobody's, and no error; "basic" makes it one.
-        answer = await ask("GET", "/_session", {"basic": "true"} if given else None)
-        user = answer.json()["userCtx"]
+        query = {"basic": "true"} if given else None
+        try:
+            user = (await ask_json("GET", "/_session", query))["userCtx"]
+        except Unauthorized as error:
+            if error.reason != _NOBODY:
+                raise
+            user = {"name": None, "roles": []}
         if user["name"] is None and (given or "_admin" not in user["roles"]):
             reason = (
                 "the server does not know who is asking: the credentials are none of its, or expired"
                 if given
                 else "nobody says who is asking: give Couch auth=, or call login()"
             )
-            raise Unauthorized(None, "unauthorized", reason, method="GET", url=answer.url)
+            url = self._session.url + "/_session"
+            raise Unauthorized(None, "unauthorized", reason, method="GET", url=url)
 
     # -- users --------------------------------------------------------------------------------
 
@@ -228,14 +242,19 @@ class Users(Served[S]):
         Raises:
             ValueError: nobody can have such a name, or the password is empty.
 
-        Endpoint: ``PUT /_node/{node-name}/_config/{section}/{key}``.
+        Endpoints: ``PUT /_node/{node-name}/_config/{section}/{key}``,
+        ``GET /_node/{node-name}/_config/{section}/{key}``.
         Endpoint of CouchDB 1.x: ``PUT /_config/{section}/{key}``.
         """
         key = _admin_key(name)
         check_texts(password=password)
         if not password:
             raise ValueError("password must not be empty")
+        if await self._server.is_pouchdb():
+            password = encode_json(password, "password").decode()  # else "123" would be a number
         await configure(self._server, LOCAL, key, password, False)
+        if not await self._server.is_classic():
+            await _hashed(self._server, key, password)
 
     @operation
     async def remove_admin(self, name: str) -> None:
@@ -250,7 +269,13 @@ class Users(Served[S]):
         Endpoint: ``DELETE /_node/{node-name}/_config/{section}/{key}``.
         Endpoint of CouchDB 1.x: ``DELETE /_config/{section}/{key}``.
         """
-        await configure(self._server, LOCAL, _admin_key(name), None, True)
+        try:
+            await configure(self._server, LOCAL, _admin_key(name), None, True)
+        except NotFound as error:
+            if error.reason != "unknown_config_value":
+                raise
+            reason = f"the node's configuration has no administrator {name!r}"
+            raise NotFound(404, "not_found", reason, method=error.method, url=error.url) from None
 
 
 def _check_name(name: Any) -> str:
@@ -273,6 +298,23 @@ def _admin_key(name: Any) -> str:
     if _check_name(name).endswith("/"):
         raise ValueError(f"name {name!r:.80} must not end with a '/'")
     return f"admins/{name}"
+
+
+async def _hashed(server: Server, key: str, password: str) -> None:
+    """Wait until CouchDB has made a hash of an administrator's password, which it does after it has
+    answered. Until then nobody can log in with it, and who is removed comes back with the hash.
+
+    Endpoint: ``GET /_node/{node-name}/_config/{section}/{key}``.
+    """
+    if password.startswith(("-pbkdf2", "-hashed-")):  # it is one already
+        return
+    for seconds in _LOOKS:
+        try:
+            if await configure(server, LOCAL, key, None, False) != password:
+                return
+        except Unauthorized:  # the first administrator is there, and we are nobody
+            return
+        await pause(seconds)
 
 
 def _fields_of(
