@@ -1,15 +1,12 @@
-"""ViewResult and Row: what a view answered.
-
-The rows stay the plain dicts that the JSON codec made until they are touched, so that fifty thousand
-of them cost nothing beyond their decoding.
-"""
+"""ViewResult and Row: what a view answered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, SupportsIndex, overload
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .documents import WithDocument, bound
+from .results import Results
 
 _get = dict.get  # a step shorter, on the way of every row
 
@@ -40,7 +37,7 @@ class Row(WithDocument):
         return _get(self, "error")
 
 
-class ViewResult(Sequence[Row]):
+class ViewResult(Results[Row]):
     """The rows of a view, as a sequence, with what the server said about them.
 
     Attributes:
@@ -63,52 +60,22 @@ class ViewResult(Sequence[Row]):
         self.total_rows: int | None = answer.get("total_rows")
         self.offset: int | None = answer.get("offset")
         self.update_seq: int | str | None = answer.get("update_seq")
-        self._rows: list[dict[str, Any]] = answer["rows"]
-        # The database, where its documents are among the rows.
-        self._keeper = keeper if options.get("include_docs") else None
+        # It is only where its documents are among the rows that somebody asks for the database.
+        super().__init__(answer["rows"], keeper if options.get("include_docs") else None)
 
     @property
     def rows(self) -> list[Row]:
         """All rows, as a list."""
         return list(self)
 
-    def _row(self, index: int) -> Row:
-        found = self._rows[index]
-        if type(found) is dict:
-            if self._keeper is not None and type(doc := found.get("doc")) is dict:
-                found["doc"] = bound(doc, self._keeper)
-            found = self._rows[index] = Row(found)
-        return found  # type: ignore[return-value]
+    def _maker(self) -> Callable[[dict[str, Any]], Row]:
+        return Row if self._keeper is None else self._bound
 
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Row | list[Row]:
-        if isinstance(index, slice):
-            return [self._row(at) for at in range(*index.indices(len(self._rows)))]
-        return self._row(index.__index__())
-
-    def __iter__(self) -> Iterator[Row]:
-        rows, keeper = self._rows, self._keeper
-        for index, row in enumerate(rows):
-            if type(row) is dict:
-                if keeper is not None and type(doc := row.get("doc")) is dict:
-                    row["doc"] = bound(doc, keeper)
-                row = rows[index] = Row(row)  # noqa: PLW2901
-            yield row  # type: ignore[misc]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ViewResult) and self._rows == other._rows
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_keeper": None}
+    def _bound(self, row: dict[str, Any]) -> Row:
+        if type(doc := row.get("doc")) is dict:
+            row["doc"] = bound(doc, self._keeper)
+        return Row(row)
 
     def __repr__(self) -> str:
         total = "" if self.total_rows is None else f"/{self.total_rows}"
-        return f"<{self.name}: {len(self._rows)}{total} rows>"
+        return f"<{self.name}: {len(self)}{total} rows>"
