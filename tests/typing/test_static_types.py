@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
 
-from corduroy import ChangesFeed, ConflictResolution, Couch, Database, Document, ViewResult
+from corduroy import (
+    ChangesFeed,
+    ConflictResolution,
+    Couch,
+    Database,
+    Document,
+    FindResult,
+    Partition,
+    ViewResult,
+)
+from corduroy.streams import Stream
 from corduroy.styles import Auto, Blocking, Deferred
 
 if TYPE_CHECKING:
@@ -32,6 +42,14 @@ if TYPE_CHECKING:
         assert_type(db.save({"a": 1}).overwrite(), ConflictResolution[Blocking])
         assert_type(db.view("a/b", limit=3), ViewResult)
         assert_type(db.view("a/b", queries=[{"key": 1}]), list[ViewResult])
+        assert_type(db.find({"a": 1}, limit=3), FindResult)
+        assert_type(db.find({})[0], Document)
+        assert_type(db.find_all({}), Stream[Document, Blocking])
+        assert_type(next(iter(db.find_all({}))), Document)
+        assert_type(db.find_all({}).all(), list[Document])
+        assert_type(db.partition("p"), Partition[Blocking])
+        assert_type(db.partition("p").find({}), FindResult)
+        assert_type(db.partition("p").all_docs(), ViewResult)
         assert_type(db.exists(), bool)
         db.get(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
         db.exists(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -46,6 +64,11 @@ if TYPE_CHECKING:
         assert_type(await db.get(["x"]), list[Document | None])
         assert_type(await db.save({"a": 1}), ConflictResolution[Deferred])
         assert_type(await db.view("a/b"), ViewResult)
+        assert_type(await db.find({}), FindResult)
+        assert_type(db.find_all({}).all(), asyncio.Future[list[Document]])
+        async for doc in db.find_all({}):
+            assert_type(doc, Document)
+        assert_type(db.partition("p").with_style("blocking"), Partition[Blocking])
 
     def auto() -> None:
         couch = Couch("http://db")
