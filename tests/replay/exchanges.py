@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,7 +23,9 @@ _NOT_OF_ANSWERS = {
     "Transfer-Encoding", "X-Couch-Request-Id", "X-Couchdb-Body-Time",
 }  # fmt: skip
 WIDTH = 96
+_PARTS = ("method", "path", "query", "headers", "json", "text", "base64")
 _JSON = "application/json"
+_EXPIRES = re.compile(r" Expires=[^;]*;")  # of a cookie, which has a Max-Age as well
 
 
 def describe_request(request: HTTPServerRequest, veil: Veil) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def describe_answer(
         dict: ``status``, ``headers`` and the body, without what is empty.
     """
     kept = [
-        [name, veil.hide(value)]
+        [name, veil.hide(_EXPIRES.sub("", value))]
         for name, value in sorted(headers)
         # Of an answer to HEAD, the length is all that there is of the body.
         if name not in _NOT_OF_ANSWERS or (name == "Content-Length" and method == "HEAD")
@@ -170,8 +173,9 @@ def _as_couchdb(value: Any) -> bytes:
 
 
 def as_text(request: dict[str, Any]) -> str:
-    """A described request; two of the same text are equal."""
-    return in_lines(json.loads(json.dumps(request, sort_keys=True)))
+    """A described request, a line or more for each part; two of the same text are equal."""
+    parts = json.loads(json.dumps(request, sort_keys=True))
+    return "\n".join(f"{name}: {in_lines(parts[name])}" for name in _PARTS if name in parts)
 
 
 def in_lines(value: Any, indent: str = "") -> str:

@@ -1,0 +1,71 @@
+"""What the tests of the recorder and the replayer share: plain requests, and recordings by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.replay.recorder import Recorder
+from tests.replay.replayer import Replayer
+
+
+class Got(NamedTuple):
+    """An answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@pytest.fixture
+def send() -> Callable[..., Got]:
+    """``send(server, "GET", "/db")``: send a request as it is; headers and body as `http.client` has
+    them."""
+
+    def sent(server: Any, method: str, target: str, **content: Any) -> Got:
+        connection = http.client.HTTPConnection(server.netloc, timeout=20)
+        with contextlib.closing(connection):
+            connection.request(method, target, **content)
+            answer = connection.getresponse()
+            return Got(answer.status, dict(answer.getheaders()), answer.read())
+
+    return sent
+
+
+@pytest.fixture
+def replay() -> Iterator[Callable[..., Replayer]]:
+    """``replay(exchange, …)``: a server that follows these."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*exchanges: dict[str, Any]) -> Replayer:
+            replayer = Replayer(list(exchanges), "admin")
+            stack.callback(replayer.close)
+            return replayer
+
+        yield start
+
+
+@pytest.fixture
+def record() -> Iterator[Callable[[str], Recorder]]:
+    """``record(url)``: a recorder in front of a server."""
+    with contextlib.ExitStack() as stack:
+
+        def start(url: str) -> Recorder:
+            recorder = Recorder(url)
+            stack.callback(recorder.close)
+            return recorder
+
+        yield start
+
+
+def exchange(method: str = "GET", path: str = "/db", at_once: bool = False, **more: Any) -> Any:
+    """An exchange; its answer tells the path."""
+    return {
+        **({"at_once": True} if at_once else {}),
+        "request": {"method": method, "path": path, **more},
+        "answer": {"status": 200, "json": {"was": path}},
+    }
