@@ -9,11 +9,8 @@ from .documents import Document
 from .options import VIEW, check_int, encode_options
 from .querying import query_view
 from .server import Place
-from .streams import Fetch, Stream
+from .streams import PAGE, Fetch, Stream
 from .styles import S, operation
-
-PAGE = 200
-"""How many documents are asked for at once."""
 
 _RANGE = ("startkey", "endkey", "inclusive_end", "descending")
 _OF_IDS = {name: VIEW[name] for name in (*_RANGE, "limit", "skip")}

@@ -280,7 +280,7 @@ _PLAINLY = {
         '"options": {"partitioned": false} out of its design document'
     ),
 }
-"""What servers say in a way that does not help, and what to do about it."""
+"""How servers begin what they say in a way that does not help, and what it means and what to do."""
 
 
 def error_from_answer(
@@ -310,10 +310,17 @@ def error_from_answer(
         reason = f"the server points to {target.partition('?')[0]}"
     elif body:
         reason = "the answer is no JSON: " + " ".join(str(body).split())[:120]
-    said = f"{error}: {reason}"
-    reason = next((plainly for words, plainly in _PLAINLY.items() if words in said), reason)
     kind = error_class(code)
+    reason = _plainly(error, reason)
     return kind(code, error, reason, method=method, url=url, headers=headers, response=body)
+
+
+def _plainly(error: str, reason: str) -> str:
+    """A server's reason, or what says more than that."""
+    for words, plainly in _PLAINLY.items():
+        if reason.startswith(words) or f"{error}: {reason}".startswith(words):
+            return plainly
+    return reason
 
 
 def error_from_failure(error: Exception, *, method: str, url: str) -> HTTPError:

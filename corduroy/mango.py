@@ -12,11 +12,8 @@ from .found import FindResult
 from .options import FIND, check_int, check_options, check_selector
 from .rows import decode_rows
 from .server import Place
-from .streams import Fetch, Stream
+from .streams import PAGE, Fetch, Stream
 from .styles import S, operation
-
-PAGE = 200
-"""How many documents `find_all` asks for at once."""
 
 _PLACES = ("bookmark", "skip")  # of a page
 

@@ -9,10 +9,10 @@ from .asking import ask_json, offering
 from .documents import Document
 from .errors import BadRequest, NotFound
 from .found import FindResult
-from .mango import PAGE, explain, find, find_body, find_pages
+from .mango import explain, find, find_body, find_pages
 from .querying import function_path, query_view
 from .server import Place, Served
-from .streams import Stream
+from .streams import PAGE, Stream
 from .styles import S, Style, operation
 from .transport.encoding import quote_segment
 from .views import ViewResult

@@ -9,6 +9,9 @@ from .styles import S, Styled, operation, would_block
 
 T = TypeVar("T")
 
+PAGE = 200
+"""How many results are asked for at once, if nobody says otherwise."""
+
 Fetch = Callable[[Any], Coroutine[Any, Any, tuple[Iterable[T], Any]]]
 """Fetches a page: is called with its place, None for the first one, and gives what is on it and the
 place of the next one, None after the last one. It awaits nothing but steps, as an `operation` does."""
