@@ -9,7 +9,7 @@ from typing import Any
 from .asking import ask, ask_json, offering
 from .documents import Document
 from .found import FindResult
-from .options import FIND, check_int, check_options, check_selector
+from .options import FIND, check_int, check_object, check_options
 from .rows import decode_rows
 from .server import Place
 from .streams import PAGE, Fetch, Stream
@@ -100,7 +100,7 @@ def find_body(selector: Any, options: Mapping[str, Any], what: str) -> dict[str,
     Raises:
         TypeError, ValueError: an option does not exist, or something has a value that makes no sense.
     """
-    return {"selector": check_selector("selector", selector), **check_options(options, FIND, what)}
+    return {"selector": check_object("selector", selector), **check_options(options, FIND, what)}
 
 
 async def find(path: str, what: str, body: Mapping[str, Any], keeper: Any) -> FindResult:

@@ -215,15 +215,15 @@ def _stale(name: str, value: Any) -> Any:
     return value if value is False else _one_of("ok")(name, value)
 
 
-def check_selector(name: str, value: Any) -> Any:
-    """Take a selector, if it is a dict that JSON can say.
+def check_object(name: str, value: Any) -> Any:
+    """Take a dict that JSON can say: a selector, say.
 
     Args:
         name (str): the argument's name.
-        value (dict): the selector.
+        value (dict): the dict.
 
     Returns:
-        dict: the selector.
+        dict: the same.
     """
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a dict, not {value!r:.80}")
@@ -271,7 +271,7 @@ FIND: dict[str, Checker] = {
 """Every option of ``_find`` and ``_explain``."""
 
 INDEX: dict[str, Checker] = {
-    "partial_filter_selector": check_selector,
+    "partial_filter_selector": check_object,
     "partitioned": _as_is(_flag),
     "default_field": _default_field,
     "default_analyzer": _analyzer,
@@ -284,9 +284,7 @@ REPLICATION: dict[str, Checker] = {
     **dict.fromkeys(("_id", "_rev", "replication_id", "db", "owner", "filter"), _text),
     **dict.fromkeys(("cancel", "continuous", "create_target"), _as_is(_flag)),
     **dict.fromkeys(("use_bulk_get", "use_checkpoints", "winning_revs_only"), _as_is(_flag)),
-    **dict.fromkeys(
-        ("create_target_params", "query_params", "selector", "user_ctx"), check_selector
-    ),
+    **dict.fromkeys(("create_target_params", "query_params", "selector", "user_ctx"), check_object),
     **dict.fromkeys(("proxy", "source_proxy", "target_proxy"), _proxy),
     **dict.fromkeys(("checkpoint_interval", "connection_timeout"), _as_is(_count)),
     **dict.fromkeys(("http_connections", "retries_per_request"), _as_is(_count)),

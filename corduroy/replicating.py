@@ -38,7 +38,7 @@ async def replicate(
     body = {name: await _written(server, end, name) for name, end in ends.items()} | options
     pouchdb = await server.is_pouchdb()
     if "doc_ids" in body and not pouchdb:
-        body["doc_ids"] = [_quoted(id) for id in body["doc_ids"]]
+        body["doc_ids"] = [_quoted(doc_id) for doc_id in body["doc_ids"]]
     if id is not None:
         return dict(await ask_json("PUT", path, json=body))
     if body.get("cancel"):
@@ -51,15 +51,15 @@ async def replicate(
 
 
 async def _by_document(server: Server, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Replicate by a document that is gone afterwards: in others, PouchDB Server copies everything
-    whatever ``doc_ids`` and ``selector`` say."""
+    """Replicate by a document that is gone afterwards: PouchDB Server heeds ``doc_ids`` and
+    ``selector`` in documents alone, and copies everything otherwise."""
     if body.get("continuous"):
         said = "PouchDB Server chooses documents continuously only by a document: give it an '_id'"
         raise NotFound(None, NOT_OFFERED, said)
     id = f"corduroy-{uuid.uuid4().hex}"
     await ask_json("PUT", f"/_replicator/{id}", json=body)
     try:
-        done = await wait(server, id)
+        done = await wait(server, id, timeout=server.session.timeout or None)
     finally:
         await cancel(server, id)
     return {"ok": True, **done["info"]}
@@ -140,9 +140,7 @@ def _checked_form(end: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _form(server: Server, path: str) -> dict[str, Any]:
     """A database as it is for others, with the credentials of whoever knows it."""
-    session = server.session
-    headers = dict(session.auth.headers()) if session.auth is not None else {}
-    return {"url": session.url + path, "headers": headers}
+    return {"url": server.session.url + path, "headers": server.session.proof()}
 
 
 async def _written(server: Server, end: _End, name: str) -> Any:

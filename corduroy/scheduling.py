@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from . import defaults
 from .asking import NOT_OFFERED, ask, ask_json, current_rev, doc_path
@@ -111,6 +112,8 @@ async def wait(
     if timeout is not None:
         check_seconds(timeout)
     check_seconds(poll, "poll")
+    if not poll:
+        raise ValueError("poll must be above 0: the server would do nothing but answer")
     check_int(attempts, "attempts")
     deadline = None if timeout is None else time.monotonic() + timeout
     between = _FIRST_PAUSE
@@ -164,9 +167,9 @@ def _patience(server: Server, left: float | None) -> float | None:
 def _told_by(doc: Mapping[str, Any], db: str) -> dict[str, Any]:
     """What the scheduler would say, from a document as the replicator of CouchDB 1.x writes it."""
     state, reason = doc.get("_replication_state"), doc.get("_replication_state_reason")
-    info = {"error": str(reason)} if reason else doc.get("_replication_stats")
+    info = {"error": _veiled(reason)} if reason else doc.get("_replication_stats")
     return {
-        "database": db[1:],
+        "database": unquote(db[1:]),
         "doc_id": doc["_id"],
         "id": doc.get("_replication_id"),
         "state": "running" if state == "triggered" else state,
@@ -175,9 +178,14 @@ def _told_by(doc: Mapping[str, Any], db: str) -> dict[str, Any]:
     }
 
 
+def _veiled(reason: Any) -> str:
+    """A server's reason in one line, without the credentials of urls."""
+    return _CREDENTIALS.sub("", " ".join(str(reason).split()))
+
+
 def _reason(state: Mapping[str, Any]) -> str:
-    reason = str((state["info"] or {}).get("error") or "")
-    return _CREDENTIALS.sub("", " ".join(reason.split()))
+    info = state["info"] or {}
+    return _veiled(info if isinstance(info, str) else info.get("error") or "")  # a str before 3.0
 
 
 def _check_hope(state: Mapping[str, Any], attempts: int) -> None:

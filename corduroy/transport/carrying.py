@@ -66,6 +66,16 @@ class Carrying(Carrier):
         saying = ("Authorization", "Cookie", "X-Auth-Couchdb-Username")
         return self.auth is not None or any(name in self._headers for name in saying)
 
+    def proof(self) -> dict[str, str]:
+        """What somebody else needs who is to ask in our name: a server that replicates.
+
+        Raises:
+            ValueError: what proves it does not last (`JWTAuth.headers`).
+        """
+        saying = ("Authorization", "Cookie", "X-Auth-Couchdb-")
+        given = {name: value for name, value in self._bare.items() if name.startswith(saying)}
+        return {**given, **(self.auth.headers() if self.auth is not None else {})}
+
     def _headers_of(self, request: Request) -> dict[str, str]:
         """The headers of one request."""
         own = self._bare if request.anonymous else self._headers

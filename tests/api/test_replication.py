@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from corduroy import Couch, HTTPError, NotFound
+from corduroy import CookieAuth, Couch, HTTPError, JWTAuth, NotFound, ProxyAuth
 from corduroy.asking import NOT_OFFERED
 
 
@@ -114,6 +114,33 @@ def test_another_server_s_database_goes_by_its_address(call, canned, canned_couc
         source = {"url": "http://other:1/db", "headers": headers}
         target = {"url": "http://u:p@third:1/db"}
     assert _sent(canned) == {"source": source, "target": target, "continuous": True}
+
+
+@pytest.mark.parametrize(
+    ("known_by", "headers"),
+    [
+        ({"auth": CookieAuth("me", "secret")}, {"Authorization": "Basic bWU6c2VjcmV0"}),
+        ({"auth": JWTAuth("a.b.c")}, {"Authorization": "Bearer a.b.c"}),
+        (
+            {"auth": ProxyAuth("me", ["a"])},
+            {"X-Auth-CouchDB-UserName": "me", "X-Auth-CouchDB-Roles": "a"},
+        ),
+        ({"headers": {"Authorization": "Bearer x", "X-Other": "y"}}, {"Authorization": "Bearer x"}),
+        ({"cookie": "AuthSession=abc"}, {"Cookie": "AuthSession=abc"}),
+        ({}, {}),
+    ],
+    ids=["cookie session", "token", "proxy", "header", "cookie", "nothing"],
+)
+def test_whatever_proves_who_is_asking_is_handed_on(call, canned, canned_couch, known_by, headers):
+    canned.answer = lambda request: SERVERS["new"]
+    other = Couch("http://other:1", **known_by).database("db")
+    call(canned_couch.replicate, other, "http://third:1/db")
+    assert _sent(canned)["source"] == {"url": "http://other:1/db", "headers": headers}
+
+
+def test_a_function_that_gives_tokens_cannot_be_handed_on(refused, nobody):
+    source = Couch("http://other:1", JWTAuth(lambda: "a.b.c")).database("db")
+    refused(ValueError, '{"url": …, "headers": …}', Couch(nobody).replicate, source, "b")
 
 
 def test_a_dict_goes_as_it_is(call, canned, canned_couch, kind):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import threading
 import time
 import uuid
 from itertools import count
@@ -97,6 +99,18 @@ async def test_one_that_is_cancelled_meanwhile_is_not_there_any_more(couch, targ
     await couch.cancel_replication(id)
     with pytest.raises(NotFound):
         await asyncio.wait_for(waiting, 30)
+
+
+def test_ctrl_c_ends_waiting(couch, target, id):
+    couch = couch.with_style("blocking")
+    couch.replicate(NOWHERE, target, _id=id)
+    interrupt = threading.Timer(
+        0.5, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]
+    )
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        couch.wait_for_replication(id, timeout=30)
+    assert couch.version()
 
 
 async def test_waiting_can_be_given_up(couch, target, id):
@@ -207,6 +221,14 @@ def test_a_timeout_tells_what_is_wrong(call, canned, canned_couch):
         call(canned_couch.wait_for_replication, "x", timeout=0)
 
 
+def test_couchdb_2_gives_a_reason_as_a_text(call, canned, canned_couch):
+    reason = "db_not_found: could not open http://me:secret@a/b/"
+    _telling(canned, {**_crashing(1), "info": reason})
+    with pytest.raises(ReplicationFailed) as caught:
+        call(canned_couch.wait_for_replication, "x")
+    assert caught.value.reason == "db_not_found: could not open http://a/b/"
+
+
 def test_the_server_is_not_asked_all_the_time(canned, canned_couch):
     _telling(canned, *[{"state": "running"}] * 100)
     with pytest.raises(RequestTimeout):
@@ -227,6 +249,7 @@ def test_the_server_is_not_asked_all_the_time(canned, canned_couch):
         (TypeError, "timeout", "x", {"timeout": "1"}),
         (ValueError, "timeout", "x", {"timeout": -1}),
         (ValueError, "poll", "x", {"poll": -1}),
+        (ValueError, "poll must be above 0", "x", {"poll": 0}),
         (ValueError, "attempts", "x", {"attempts": 0}),
         (ValueError, "is no replicator database", "x", {"db": "music"}),
     ],
