@@ -27,6 +27,7 @@ from .errors import (
 )
 from .feeds import Change, ChangesFeed, DatabaseUpdate, FeedState
 from .found import FindResult
+from .hits import Hit, SearchResult
 from .local import LocalDocument
 from .node import Node
 from .partition import Partition
@@ -55,6 +56,7 @@ __all__ = [
     "Forbidden",
     "Gone",
     "HTTPError",
+    "Hit",
     "JWTAuth",
     "LocalDocument",
     "Node",
@@ -68,6 +70,7 @@ __all__ = [
     "RequestTimeout",
     "Resharding",
     "Row",
+    "SearchResult",
     "ServerError",
     "Status",
     "TooLarge",

@@ -13,6 +13,7 @@ from .databases import Databases
 from .feeds.delivery import FeedCallback
 from .feeds.feed import ChangesFeed, asks_for_feed, feed_of_updates
 from .replication import Replication
+from .search import Analyzing
 from .server import ServerOptions, connect
 from .serving import Serving
 from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
@@ -22,7 +23,7 @@ from .users import Users
 S2 = TypeVar("S2", bound=Style)
 
 
-class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S]):
+class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Analyzing[S]):
     """A CouchDB server. Making one sends nothing.
 
     Args:

@@ -10,6 +10,7 @@ from .attachments import Attachments
 from .browsing import Browsing
 from .changes import list_changes
 from .conflicts import replace
+from .deploying import Deploying
 from .design import Functions
 from .documents import Document
 from .editing import Editing
@@ -23,6 +24,7 @@ from .mango import Mango
 from .partition import Partitions
 from .reading import Reading
 from .replicating import replicate
+from .search import Searching
 from .server import Server, connect, database_path
 from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth
@@ -40,6 +42,8 @@ class Database(
     Browsing[S],
     Locals[S],
     Functions[S],
+    Deploying[S],
+    Searching[S],
     Mango[S],
     Indexes[S],
     Partitions[S],
