@@ -12,13 +12,13 @@ from urllib.parse import quote, urlencode
 
 from tornado.httputil import HTTPHeaders
 
-from .asking import ask, doc_path
-from .options import KEYS, VIEW
+from .asking import JSON, ask, doc_path
+from .options import KEYS, VIEW, check_keys
 from .querying import function_path, query_once, query_several, query_view, view_options
 from .server import Place
 from .styles import S, either, operation
 from .transport.answer import Answer
-from .transport.encoding import quote_segment
+from .transport.encoding import encode_json, quote_segment
 from .views import ViewResult
 
 
@@ -82,41 +82,60 @@ class Functions(Place[S]):
         return await query_once(self._server, self._path, map_src, reduce_src, options, self)
 
     @operation
-    async def show(self, /, name: str, id: str | None = None, **params: Any) -> Rendered:
+    async def show(
+        self, /, name: str, id: str | None = None, body: Any = None, **params: Any
+    ) -> Rendered:
         """Have a show function render a document.
 
         Args:
             name (str): ``"ddoc/function"``.
             id (str): the document's id; None: the function gets null.
+            body (dict | str | bytes): what the function gets beside it, by POST; as of `update`.
             **params: the function's query parameters.
 
         Returns:
             Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
 
         Endpoints: ``GET /{db}/_design/{ddoc}/_show/{func}``,
-        ``GET /{db}/_design/{ddoc}/_show/{func}/{docid}``.
+        ``GET /{db}/_design/{ddoc}/_show/{func}/{docid}``,
+        ``POST /{db}/_design/{ddoc}/_show/{func}``,
+        ``POST /{db}/_design/{ddoc}/_show/{func}/{docid}``.
         """
         path = self._path + function_path(name, "_show")
-        return await _render("GET", path + (doc_path(id) if id is not None else ""), params)
+        method = "GET" if body is None else "POST"
+        return await _render(method, path + (doc_path(id) if id is not None else ""), params, body)
 
     @operation
-    async def list(self, /, name: str, view: str, **options: Any) -> Rendered:
+    async def list(
+        self, /, name: str, view: str, body: Mapping[str, Any] | None = None, **options: Any
+    ) -> Rendered:
         """Have a list function render the rows of a view.
 
         Args:
             name (str): ``"ddoc/function"``.
             view (str): the view's name, or ``"ddoc/view"`` of another design document.
-            **options: those of `view`, and the function's own query parameters.
+            body (dict): what the function gets beside the rows, as JSON by POST.
+            **options: those of `view`, and the function's own query parameters. ``keys`` travel in the
+                body.
 
         Returns:
             Rendered: its ``headers``, and its ``body`` as JSON, str or bytes.
 
         Endpoints: ``GET /{db}/_design/{ddoc}/_list/{func}/{view}``,
-        ``GET /{db}/_design/{ddoc}/_list/{func}/{other-ddoc}/{view}``.
+        ``GET /{db}/_design/{ddoc}/_list/{func}/{other-ddoc}/{view}``,
+        ``POST /{db}/_design/{ddoc}/_list/{func}/{view}``,
+        ``POST /{db}/_design/{ddoc}/_list/{func}/{other-ddoc}/{view}``.
         """
+        path = self._path + _list_path(name, view)
+        if body is not None and not isinstance(body, Mapping):
+            raise TypeError(f"body must be a dict, not {body!r:.80}")
+        keys = options.pop("keys", None)
         own = {key: value for key, value in options.items() if key not in VIEW or key in KEYS}
-        query = view_options({key: options[key] for key in options.keys() - own.keys()})
-        return await _render("GET", self._path + _list_path(name, view), {**own, **query})
+        query = {**own, **view_options({key: options[key] for key in options.keys() - own.keys()})}
+        if body is None and keys is None:
+            return await _render("GET", path, query)
+        sent = {**(body or {}), **({} if keys is None else {"keys": check_keys(keys)})}
+        return await _render("POST", path, query, encode_json(sent, "body"), JSON, safe=True)
 
     @operation
     async def update(
@@ -214,6 +233,7 @@ async def _render(
     query: Mapping[str, Any] | None = None,
     body: Any = None,
     headers: Mapping[str, str] | None = None,
+    safe: bool | None = None,
 ) -> Rendered:
     """Call a function whose answer may be anything.
 
@@ -223,6 +243,7 @@ async def _render(
         query (dict): parameters for the function; str as they are, other values and keys as JSON.
         body: a dict is sent as a form; bytes and str as they are; None: nothing.
         headers (dict of str to str): more headers.
+        safe (bool): whether it may be sent twice; None: as HTTP has it for the method.
 
     Returns:
         Rendered: what it made.
@@ -237,7 +258,9 @@ async def _render(
         raise TypeError(f"body must be a dict, str or bytes, not {type(body).__name__}")
     words = {key: _word(key, value) for key, value in (query or {}).items()}
     redirections = range(300, 400)
-    return Rendered(await ask(method, path, words, body=body, headers=sent, accept=redirections))
+    return Rendered(
+        await ask(method, path, words, body=body, headers=sent, accept=redirections, safe=safe)
+    )
 
 
 def _word(key: str, value: Any) -> str:

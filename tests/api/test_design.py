@@ -20,11 +20,16 @@ FORMS = {
         "latin": """function (doc, req) { return {base64: 'uA==',
             headers: {'Content-Type': 'text/plain; charset=iso-8859-15'}}; }""",
         "html": "function (doc, req) { return '<p>hello</p>'; }",
+        "echo": """function (doc, req) { return {json: {doc: doc, form: req.form, body: req.body,
+            method: req.method, q: req.query}}; }""",
         "forbid": "function (doc, req) { throw(['error', 'forbidden', 'not you']); }",
     },
     "lists": {
         "sum": """function (head, req) { var row, sum = 0; while (row = getRow()) sum += row.value;
             return JSON.stringify({sum: sum, by: req.query.by}); }""",
+        "echo": """function (head, req) { var row, ids = []; while (row = getRow()) ids.push(row.id);
+            var body = typeof req.body == 'string' ? req.body : JSON.stringify(req.body);
+            return JSON.stringify({ids: ids, method: req.method, body: body}); }""",
     },
     "updates": {
         "echo": """function (doc, req) { return [null, {json: {
@@ -77,6 +82,14 @@ def test_a_show_s_body_is_text_json_or_bytes_as_its_type_says(call, forms, class
         assert call(forms.show, "forms/latin").body == "ž"
 
 
+def test_a_show_gets_a_body_by_post(call, forms):
+    shown = call(forms.show, "forms/echo", "a", body={"x": "ä & b"}, q="z").body
+    assert (shown["method"], shown["form"], shown["doc"]["n"]) == ("POST", {"x": "ä & b"}, 1)
+    assert shown["q"] == {"q": "z"}
+    shown = call(forms.show, "forms/echo", body="plain text").body
+    assert (shown["method"], shown["body"], shown["doc"]) == ("POST", "plain text", None)
+
+
 def test_a_show_that_is_not_there_is_not_found(call, forms):
     for name in ("forms/nothing", "nothing/text"):
         with pytest.raises(NotFound):
@@ -99,6 +112,23 @@ def test_a_list_renders_the_rows_of_a_view(call, forms):
 
 def test_a_list_renders_a_view_of_another_design_document(call, forms):
     assert _json(call(forms.list, "forms/sum", "other/ten").body)["sum"] == 20
+
+
+@pytest.mark.parametrize("view", ["all", "twin/all"])
+def test_a_list_gets_keys_and_a_body_by_post(call, forms, view):
+    call(forms.save, {"_id": "_design/twin", "views": FORMS["views"]})
+    call(forms.save, [{"_id": f"{n:04}", "n": n} for n in range(3)])
+    keys = ["0002", "b/c d", "0000", *(f"nothing-{n}" for n in range(2000))]
+    listed = _json(call(forms.list, "forms/echo", view, keys=keys).body)
+    assert (listed["method"], listed["ids"]) == ("POST", ["0002", "b/c d", "0000"])
+    listed = _json(call(forms.list, "forms/echo", view, {"x": [1]}, startkey="0001", limit=2).body)
+    assert (listed["ids"], _json(listed["body"])) == (["0001", "0002"], {"x": [1]})
+    assert _json(call(forms.list, "forms/echo", view, key="a").body)["method"] == "GET"
+
+
+def test_a_list_refuses_what_is_no_body_and_no_keys(refused, db):
+    refused(TypeError, "body must be a dict, not 'x'", db.list, "forms/echo", "all", "x")
+    refused(TypeError, "keys must be a list", db.list, "forms/echo", "all", keys="x")
 
 
 def _json(body):
