@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from corduroy import Couch, NotFound
 from corduroy.transport import KeepAliveHTTPClient
+from tests.replay.grounds import Live
 
 PATIENCE = 20  # seconds after which a test hangs, as far as it is concerned
 
@@ -269,3 +271,25 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     pyfuncitem.funcargs["runner"].run(run())
     return True
+
+
+@pytest.fixture
+def configured3(ground3: Live) -> Iterator[Callable[[str, Any], None]]:
+    """``configured3("section/key", value)``: the real CouchDB 3 is configured so during the test."""
+    with contextlib.ExitStack() as stack:
+
+        def set_back(name: str, value: str | None) -> None:
+            ground3.offstage(lambda couch: couch.config(name, value, delete=value is None))
+
+        def configure(name: str, value: Any) -> None:
+            def act(couch: Couch[Any]) -> None:
+                try:
+                    old = couch.config(name)
+                except NotFound:
+                    old = None
+                couch.config(name, value)
+                stack.callback(set_back, name, old)
+
+            ground3.offstage(act)
+
+        yield configure
