@@ -93,7 +93,7 @@ class ChangesFeed:
             raise TypeError(f"db must be a Database, not {db!r:.80}")
         kept = None if checkpoint is None else Checkpoint(db._session, db._path, checkpoint)
         options = {**options, "filter": filter, "since": since, "limit": limit}
-        source = Source(db._session, db._path, feed, heartbeat or 0.0, options)
+        source = Source(db._session, db._path, feed, heartbeat or 0.0, options, db)
         self._set_up(
             db, source, kept, callback, since, latency, timeout, max_retries, retry_for,
             checkpoint_every, on_state,

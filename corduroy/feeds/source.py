@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..changes import encode_changes
+from ..documents import bound
 from ..options import CHANGES, DB_UPDATES, check_int, check_seconds
 from ..transport.encoding import encode_json, query_string
 from ..transport.messages import Request
@@ -27,6 +28,7 @@ class Source:
         feed (str): ``"continuous"``, ``"eventsource"`` or ``"longpoll"``.
         heartbeat (float): seconds between two signs of life; 0: the server gives none.
         options (dict): the other options of ``_changes``.
+        keeper (Database): which database the documents among the changes are to know.
 
     Attributes:
         path (str): what is asked, ``"/{db}/_changes"``.
@@ -40,7 +42,13 @@ class Source:
     """
 
     def __init__(
-        self, session: Session, path: str, feed: str, heartbeat: float, options: Mapping[str, Any]
+        self,
+        session: Session,
+        path: str,
+        feed: str,
+        heartbeat: float,
+        options: Mapping[str, Any],
+        keeper: Any = None,
     ) -> None:
         if feed not in PARSERS:
             raise ValueError(f"feed must be one of {', '.join(PARSERS)}, not {feed!r:.80}")
@@ -55,6 +63,7 @@ class Source:
         self.descending = bool(options.get("descending"))
         self.sparse = options.get("seq_interval") is not None
         self._of_documents = bool(path)
+        self._keeper = keeper if options.get("include_docs") else None
         self._page = _PAGE_WITH_DOCS if options.get("include_docs") else _PAGE
         known, what = (CHANGES, "changes") if path else (DB_UPDATES, "db_updates")
         query, body = encode_changes(options, known, what)
@@ -105,6 +114,10 @@ class Source:
 
     def changes(self, rows: list[dict[str, Any]]) -> list[Any]:
         """Make what the program gets of rows as the server sent them."""
-        if self._of_documents:
-            return list(map(Change, rows))
-        return list(map(database_update, rows))
+        if not self._of_documents:
+            return list(map(database_update, rows))
+        if self._keeper is not None:
+            for row in rows:
+                if type(doc := row.get("doc")) is dict:
+                    row["doc"] = bound(doc, self._keeper)
+        return list(map(Change, rows))

@@ -73,6 +73,17 @@ def test_whatever_way_it_came_a_document_knows_its_database(call, db, fetch):
     assert call(db.get, "a") == {"_id": "a", "_rev": doc._rev, "n": 2}
 
 
+def test_a_document_of_a_feed_knows_its_database(db):
+    blocking = db.with_style("blocking")
+    blocking.save({"_id": "a", "n": 1})
+    for change in blocking.changes(feed="continuous", include_docs=True):
+        change.doc.n += 1
+        change.doc.store()
+        if change.doc.n == 4:
+            break
+    assert blocking.get("a").n == 4
+
+
 def test_a_document_that_was_saved_knows_where(call, db):
     one, many = Document(_id="a"), [Document(_id="b"), Document(_id="c")]
     call(db.save, one)
