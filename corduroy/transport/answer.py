@@ -83,6 +83,12 @@ class Answer:
         """The headers, in order, as text."""
         return [(name.decode("latin-1"), _text(value)) for name, value in self.raw_headers]
 
+    @property
+    def told_headers(self) -> list[tuple[str, str]]:
+        """The headers that an exception may hold. Exceptions are logged and pickled: no cookie, which
+        would be a session, must go with them."""
+        return [header for header in self.headers if header[0].lower() != "set-cookie"]
+
     def header(self, name: str) -> str | None:
         """The first header of a name.
 
@@ -126,7 +132,7 @@ class Answer:
                 f"the answer is no JSON: {'it is empty' if empty else said or error}",
                 method=self.method,
                 url=self.url,
-                headers=self.headers,
+                headers=self.told_headers,
                 response=said,
             ) from None
 

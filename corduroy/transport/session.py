@@ -258,8 +258,7 @@ class Session(Carrying):
                 _decoded(answer.body),
                 method=method,
                 url=url,
-                # Exceptions are logged and pickled: a session must not go with them.
-                headers=[said for said in answer.headers if said[0].lower() != "set-cookie"],
+                headers=answer.told_headers,
             )
 
     async def close(self) -> None:
