@@ -170,11 +170,13 @@ class AttrList(list[Any]):
 
 
 class Keeper(Protocol):
-    """A database, as its documents see it."""
+    """A database, as its documents see it: by the methods that they are handed over to."""
 
-    def save(self, docs: Any, /, **options: Any) -> Any: ...
+    @property
+    def save(self) -> Any: ...
 
-    def reload(self, doc: Any, /, *, rev: str | None, callback: Any) -> Any: ...
+    @property
+    def reload(self) -> Any: ...
 
 
 class Document(AttrDict):

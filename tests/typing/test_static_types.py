@@ -18,9 +18,15 @@ from corduroy import (
     Database,
     Document,
     FindResult,
+    Hit,
+    LocalDocument,
     Partition,
+    SearchResult,
     ViewResult,
 )
+from corduroy.documents import AttrDict
+from corduroy.editing import Edit
+from corduroy.hits import Group
 from corduroy.streams import Stream
 from corduroy.styles import Auto, Blocking, Deferred
 
@@ -34,6 +40,10 @@ if TYPE_CHECKING:
         assert_type(couch.database("x"), Database[Blocking])
         assert_type(couch["x"], Database[Blocking])
         assert_type(couch.version(), str)
+        assert_type(couch.node("x"), Node[Blocking])
+        assert_type(couch.node().prometheus(), str)
+        assert_type(couch.reshard.with_style("future"), Resharding[Deferred])
+        assert_type(couch.reshard.jobs(), list[dict[str, Any]])
         assert_type(db.get("x"), Document)
         assert_type(db.get("x", rev="1-a", conflicts=True), Document)
         assert_type(db.get(["x", "y"]), list[Document | None])
@@ -53,6 +63,38 @@ if TYPE_CHECKING:
         assert_type(db.exists(), bool)
         db.get(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
         db.exists(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def documents() -> None:
+        db = Couch("http://db", style="blocking").database("x")
+        with db.edit("x") as doc:
+            assert_type(doc, Document)
+        assert_type(db.edit("x"), Edit[Blocking])
+        assert_type(db.patch("x", {"a": 1}), Document)
+        assert_type(db.reload(doc), Document)
+        assert_type(db.post({"a": 1}), dict[str, Any])
+        assert_type(db.ids(), list[str])
+        assert_type(db.docs(), Stream[Document, Blocking])
+        assert_type(db.conflicted().all(), list[Document])
+        assert_type(db.local("x"), LocalDocument[Blocking])
+        assert_type(db.local("x").get(), Document)
+        assert_type(db.local("x").save({}), ConflictResolution[Blocking])
+        assert_type(db.head_attachment("x", "y"), AttrDict)
+        assert_type(db.deploy([{"_id": "_design/x"}], wait=True), list[str])
+        assert_type(db.search("a/b", "c", limit=1), SearchResult)
+        assert_type(db.nouveau("a/b", "c")[0], Hit)
+        assert_type(db.search("a/b", "c").groups, list[Group])
+        assert_type(Document.load(db, "x"), Any)
+        assert_type(doc.store(), Any)
+
+    async def documents_later() -> None:
+        db = Couch("http://db", style="future").database("x")
+        async with db.edit("x") as doc:
+            assert_type(doc, Document)
+        assert_type(await db.patch("x", {"a": 1}), Document)
+        assert_type(db.ids(), asyncio.Future[list[str]])
+        assert_type(await db.local("x").get(), Document)
+        assert_type(await db.docs().all(), list[Document])
+        assert_type(await db.search("a/b", "c"), SearchResult)
 
     async def future() -> None:
         couch = Couch("http://db", style="future")
