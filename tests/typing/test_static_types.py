@@ -20,7 +20,9 @@ from corduroy import (
     FindResult,
     Hit,
     LocalDocument,
+    Node,
     Partition,
+    Resharding,
     SearchResult,
     ViewResult,
 )
