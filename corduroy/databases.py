@@ -37,7 +37,7 @@ class Databases(Served[S]):
 
     @operation
     async def dbs_info(
-        self, names: Iterable[str] | None = None, /, **options: Any
+        self, /, names: Iterable[str] | None = None, **options: Any
     ) -> list[dict[str, Any]]:
         """Ask for the figures of many databases, or of all.
 

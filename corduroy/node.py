@@ -17,7 +17,8 @@ S2 = TypeVar("S2", bound=Style)
 
 
 class Node(Served[S]):
-    """A node of a cluster, whether it exists or not; `Couch.node` makes it.
+    """A node of a cluster, whether it exists or not; `Couch.node` makes it. Asking one that does
+    not exist raises `NotFound`.
 
     CouchDB 1.x and PouchDB Server have no nodes: of ``_local`` they have the configuration, the
     statistics and the restart, in another place.
@@ -47,9 +48,6 @@ class Node(Served[S]):
 
         Returns:
             dict: ``{"name"}`` of ``_local``; of a node asked by its name, what `Couch.info` gives.
-
-        Raises:
-            NotFound: there is no such node; so raise all operations.
 
         Endpoint: ``GET /_node/{node-name}``.
         """

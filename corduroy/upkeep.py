@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .asking import NOT_OFFERED, ask, ask_json, offering
@@ -143,20 +143,23 @@ class Upkeep(Place[S]):
         """Remove revisions of documents for good, as if they had never been.
 
         Args:
-            docs (list of dict | dict): documents with ``_id`` and ``_rev``; or ``{id: [revs]}``.
+            docs (list of dict | dict): documents with ``_id`` and ``_rev``; or ``{id: [revs]}``. Many
+                go in several requests.
 
         Returns:
             dict: ``{"purge_seq", "purged": {id: [revs]}}``.
 
         Endpoint: ``POST /{db}/_purge``.
         """
-        ids = list(_revs_by_id(docs, "docs").items())
-        told: dict[str, Any] = {"purge_seq": None, "purged": {}}
-        for at in range(0, len(ids), _MOST_PURGED):
-            some = dict(ids[at : at + _MOST_PURGED])
-            found = await _offered("POST", self._path, "_purge", json=some, name="docs")
-            told = {**found, "purged": told["purged"] | found["purged"]}
-        return told
+        asked = _revs_by_id(docs, "docs")
+        pairs = [(id, rev) for id, revs in asked.items() for rev in revs]
+        told: dict[str, Any] = {"purge_seq": None}
+        purged: list[tuple[str, str]] = []
+        for at in range(0, len(pairs), _MOST_PURGED):
+            some = _by_id(pairs[at : at + _MOST_PURGED])
+            told = await _offered("POST", self._path, "_purge", json=some, name="docs")
+            purged += [(id, rev) for id, revs in told["purged"].items() for rev in revs]
+        return {**told, "purged": _by_id(purged)}
 
     @operation
     async def purged_infos(self) -> list[dict[str, Any]]:
@@ -263,9 +266,16 @@ def _revs_by_id(docs: Any, name: str) -> dict[str, list[str]]:
     """``{id: [revs]}``, as it is or from documents."""
     if isinstance(docs, Mapping) and "_id" not in docs:
         return {id: check_keys(revs, f"{name}[{id!r}]") for id, revs in docs.items()}
-    found: dict[str, list[str]] = {}
-    for at, doc in enumerate([docs] if isinstance(docs, Mapping) else check_keys(docs, name)):
+    listed = [docs] if isinstance(docs, Mapping) else check_keys(docs, name)
+    for at, doc in enumerate(listed):
         if not (isinstance(doc, Mapping) and "_id" in doc and "_rev" in doc):
             raise ValueError(f"{name}[{at}] must be a dict with '_id' and '_rev', not {doc!r:.80}")
-        found.setdefault(doc["_id"], []).append(doc["_rev"])
+    return _by_id((doc["_id"], doc["_rev"]) for doc in listed)
+
+
+def _by_id(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """``{id: [revs]}`` of ids and revisions."""
+    found: dict[str, list[str]] = {}
+    for id, rev in pairs:
+        found.setdefault(id, []).append(rev)
     return found

@@ -73,7 +73,7 @@ def test_resharding_and_its_styles(nobody):
 
 def test_figures_of_the_named_databases_come_in_their_order(call, couch, db):
     missing = db.name + "-missing"
-    found = call(couch.dbs_info, [missing, db.name])
+    found = call(couch.dbs_info, names=[missing, db.name])
     assert found[0] == {"key": missing, "error": "not_found"}
     assert found[1]["key"] == db.name
     assert found[1]["info"]["doc_count"] == 0
@@ -129,6 +129,17 @@ def test_a_database_remembers_its_purges(call, db3):
     assert purged["purged"] == {doc["_id"]: [doc["_rev"]] for doc in docs}
     infos = call(db3.purged_infos)
     assert {info["id"]: info["revs"] for info in infos} == purged["purged"]
+
+
+def test_any_number_of_revisions_is_purged(call, db3):
+    revs = [f"1-{number:032x}" for number in range(150)]
+    docs = [{"_id": "a", "_rev": rev} for rev in revs]
+    call(db3.save, docs, new_edits=False)
+    assert sorted(call(db3.purge, {"a": revs})["purged"]["a"]) == revs
+    assert call(db3.purge, []) == {"purge_seq": None, "purged": {}}
+
+
+def test_how_many_purges_are_remembered_is_read_and_set(call, db3):
     assert call(db3.purged_infos_limit) == 1000
     assert call(db3.purged_infos_limit, 7) is None
     assert call(db3.purged_infos_limit) == 7

@@ -30,31 +30,48 @@ def test_a_database_is_compacted_cleaned_up_and_committed(call, db):
     assert call(db.commit)["ok"] is True
 
 
-def test_an_index_is_compacted_where_the_server_can(call, db, classic):
+def test_couchdb_3_does_the_same(call, db3):
+    assert call(db3.compact) == {"ok": True}
+    assert call(db3.cleanup) == {"ok": True}
+    assert call(db3.commit)["ok"] is True
+
+
+def test_an_index_is_compacted(call, db3):
     views = {"all": {"map": "function (doc) { emit(doc._id); }"}}
-    call(db.save, {"_id": "_design/d", "views": views})
-    if classic:
-        with pytest.raises(NotFound, match="this server does not offer _compact/d"):
-            call(db.compact, "d")
-        return
+    call(db3.save, {"_id": "_design/d", "views": views})
     for name in ("d", "_design/d"):
-        assert call(db.compact, name) == {"ok": True}
+        assert call(db3.compact, name) == {"ok": True}
     with pytest.raises(NotFound) as caught:
-        call(db.compact, "nothing")
+        call(db3.compact, "nothing")
     assert (caught.value.error, caught.value.reason) == ("not_found", "missing")
 
 
-def test_revisions_are_purged_where_the_server_can(call, db, classic):
+def test_revisions_are_purged(call, db3):
     docs = [{"_id": "a"}, {"_id": "b"}, {"_id": "c"}]
-    call(db.save, docs)
-    if classic:
-        with pytest.raises(NotFound, match="this server does not offer _purge"):
-            call(db.purge, docs)
-        return
-    assert call(db.purge, docs[:1])["purged"] == {"a": [docs[0]["_rev"]]}
-    assert call(db.purge, docs[1])["purged"] == {"b": [docs[1]["_rev"]]}
-    assert call(db.purge, {"c": [docs[2]["_rev"]]})["purged"] == {"c": [docs[2]["_rev"]]}
-    assert call(db.changes)["results"] == []
+    call(db3.save, docs)
+    assert call(db3.purge, docs[:1])["purged"] == {"a": [docs[0]["_rev"]]}
+    assert call(db3.purge, docs[1])["purged"] == {"b": [docs[1]["_rev"]]}
+    assert call(db3.purge, {"c": [docs[2]["_rev"]]})["purged"] == {"c": [docs[2]["_rev"]]}
+    assert call(db3.changes)["results"] == []
+
+
+def test_the_limit_of_revisions_is_read_and_set(call, db3):
+    assert call(db3.revs_limit) == 1000
+    assert call(db3.revs_limit, 7) is None
+    assert call(db3.revs_limit) == 7
+
+
+def test_what_pouchdb_server_cannot_do_it_says(call, db, classic):
+    if not classic:
+        pytest.skip("CouchDB 3 can")
+    for method, args, what in (
+        (db.compact, ("d",), "_compact/d"),
+        (db.purge, ({"a": ["1-a"]},), "_purge"),
+        (db.revs_limit, (), "_revs_limit"),
+        (db.revs_limit, (7,), "_revs_limit"),
+    ):
+        with pytest.raises(NotFound, match=f"this server does not offer {what}"):
+            call(method, *args)
 
 
 def test_missing_revisions_are_told(call, db):
@@ -73,17 +90,6 @@ def test_missing_revisions_of_a_missing_database_are_not_found(call, couch):
     with pytest.raises(NotFound) as caught:
         call(couch.database("no-such-database").missing_revs, {"a": ["1-x"]})
     assert "offer" not in caught.value.reason
-
-
-def test_the_limit_of_revisions_is_read_and_set_where_the_server_has_one(call, db, classic):
-    if classic:
-        for args in ((), (7,)):
-            with pytest.raises(NotFound, match="this server does not offer _revs_limit"):
-                call(db.revs_limit, *args)
-        return
-    assert call(db.revs_limit) == 1000
-    assert call(db.revs_limit, 7) is None
-    assert call(db.revs_limit) == 7
 
 
 # -- configuration --------------------------------------------------------------------------------
