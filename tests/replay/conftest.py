@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from tornado.httputil import HTTPServerRequest
 
 from tests.replay.recorder import Recorder
 from tests.replay.replayer import Replayer
+from tests.replay.serving import Answering, Serving
 
 
 class Got(NamedTuple):
@@ -19,6 +21,36 @@ class Got(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class Upstream(Serving):
+    """A server that does with each request what it is told to.
+
+    Attributes:
+        act: gets the request and an `Answering`; may be a coroutine function.
+        asked (list of HTTPServerRequest): the requests.
+    """
+
+    def __init__(self) -> None:
+        self.act: Callable[[HTTPServerRequest, Answering], Any] = lambda request, client: (
+            client.whole(200, [], b"{}\n")
+        )
+        self.asked: list[HTTPServerRequest] = []
+        super().__init__()
+
+    async def serve(self, request: HTTPServerRequest) -> None:
+        self.asked.append(request)
+        pending = self.act(request, Answering(request))
+        if pending is not None:
+            await pending
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A server to put a recorder in front of."""
+    server = Upstream()
+    yield server
+    server.close()
 
 
 @pytest.fixture

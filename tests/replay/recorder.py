@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, parse_response_start_line
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from tests.replay.exchanges import (
     as_text,
@@ -19,7 +21,7 @@ from tests.replay.exchanges import (
     describe_request,
     is_feed,
 )
-from tests.replay.serving import MOST, Answering, Serving
+from tests.replay.serving import Answering, Serving
 from tests.replay.veil import Veil
 
 # Answers are held back so long: what a client sends without waiting for them comes meanwhile, and is
@@ -42,10 +44,11 @@ class Recorder(Serving):
     """
 
     def __init__(self, upstream: str) -> None:
-        super().__init__()
         parts = urlsplit(upstream)
         credentials, at, self._upstream = parts.netloc.rpartition("@")
-        self._prefix = f"{parts.scheme}://{self._upstream}{parts.path.rstrip('/')}"
+        self._scheme, self._prefix = parts.scheme, parts.path.rstrip("/")
+        self._threads = ThreadPoolExecutor(64)  # one for each request under way
+        super().__init__()
         self.url = f"http://{credentials}{at}{self.netloc}"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         self.veil = Veil([self.netloc, self._upstream], user, password)
@@ -53,7 +56,11 @@ class Recorder(Serving):
         self._exchanges: list[dict[str, Any]] = []
         self._under_way = 0
         self._recording = True
-        self._client: AsyncHTTPClient | None = None
+
+    def close(self) -> None:
+        """End it, and what is under way at CouchDB."""
+        super().close()
+        self._threads.shutdown()
 
     def recorded(self) -> list[dict[str, Any]]:
         """Stop recording, and give the exchanges.
@@ -71,7 +78,8 @@ class Recorder(Serving):
             if "answer" not in exchange:
                 raise RuntimeError(f"no whole answer to {as_text(exchange['request'])}")
         groups: list[list[dict[str, Any]]] = []
-        for exchange in self._exchanges:
+        for each in self._exchanges:
+            exchange = dict(each)
             if exchange.pop("at_once"):
                 groups[-1].append(exchange)
             else:
@@ -86,111 +94,93 @@ class Recorder(Serving):
 
     async def serve(self, request: HTTPServerRequest) -> None:
         """Ask CouchDB, give back what it says, and note both."""
-        exchange: dict[str, Any] = {
-            "at_once": self._under_way > 0,
-            "request": describe_request(request, self.veil),
-        }
+        exchange: dict[str, Any] = {"request": describe_request(request, self.veil)}
         if self._recording:
             self._exchanges.append(exchange)
+            exchange["at_once"] = self._under_way > 0
         else:
             self.late.append(as_text(exchange["request"]))
         self._under_way += 1
+        connection = self._connect()
         try:
+            answer = await self._in_thread(self._ask, connection, request)
             act = self._follow if is_feed(request) else self._pass_on
-            exchange["answer"] = await act(request, Answering(request))
+            exchange["answer"] = await act(request, answer, Answering(request))
         finally:
             self._under_way -= 1
+            _hang_up(connection)
 
-    async def _pass_on(self, request: HTTPServerRequest, client: Answering) -> dict[str, Any]:
+    async def _pass_on(
+        self, request: HTTPServerRequest, answer: HTTPResponse, client: Answering
+    ) -> dict[str, Any]:
         """An answer that has an end."""
-        body = bytearray()
-        head = _Head()
-        await self._ask(request, head, body.extend)
+        body = self._to_client(await self._in_thread(answer.read))
         await asyncio.sleep(HELD)
-        length = request.method == "HEAD"  # of a body that does not come
-        headers = self._for_client(head, length)
-        whole = self._to_client(bytes(body))
-        client.whole(head.status, headers, whole)
-        assert request.method is not None
-        return describe_answer(request.method, head.status, headers, whole, self.veil)
+        headers = self._headers(answer, request.method == "HEAD")
+        client.whole(answer.status, headers, body)
+        return describe_answer(request.method or "", answer.status, headers, body, self.veil)
 
-    async def _follow(self, request: HTTPServerRequest, client: Answering) -> dict[str, Any]:
+    async def _follow(
+        self, _: HTTPServerRequest, answer: HTTPResponse, client: Answering
+    ) -> dict[str, Any]:
         """A feed: passed on piece by piece, until it ends or the client leaves it."""
-        head = _Head()
+        client.begin(answer.status, self._headers(answer))
         pieces: list[tuple[int, bytes]] = []
-
-        def piece(data: bytes) -> None:
-            if client.gone.is_set():
-                raise ConnectionError(
-                    "the client has left"
-                )  # which frees the connection to CouchDB
-            if not client.begun:
-                client.begin(head.status, self._for_client(head))
-            client.piece(self._to_client(data))
-            pieces.append((len(self._exchanges), self._to_client(data)))
-
-        asking = asyncio.ensure_future(self._ask(request, head, piece))
         leaving = asyncio.ensure_future(client.gone.wait())
-        await asyncio.wait([asking, leaving], return_when=asyncio.FIRST_COMPLETED)
-        left = not asking.done()
-        if left:
-            asking.cancel()
-        else:
-            leaving.cancel()
-            await asking
-            if not client.begun:
-                client.begin(head.status, self._for_client(head))
-            client.end()
-        return describe_feed(head.status, self._for_client(head), pieces, left, self.veil)
+        while True:
+            reading = self._in_thread(answer.read1, 65536)
+            await asyncio.wait([reading, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if client.gone.is_set():
+                reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+                break
+            if not (piece := self._to_client(reading.result())):
+                leaving.cancel()
+                client.end()
+                break
+            client.piece(piece)
+            pieces.append((len(self._exchanges), piece))
+        left = client.gone.is_set()
+        return describe_feed(answer.status, self._headers(answer), pieces, left, self.veil)
 
-    def _for_client(self, head: _Head, length: bool = False) -> list[tuple[str, str]]:
+    # -- to CouchDB ---------------------------------------------------------------------------
+
+    def _in_thread(self, act: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        return self._loop.run_in_executor(self._threads, act, *args)
+
+    def _connect(self) -> HTTPConnection:
+        kind = HTTPSConnection if self._scheme == "https" else HTTPConnection
+        return kind(self._upstream)
+
+    def _ask(self, connection: HTTPConnection, request: HTTPServerRequest) -> HTTPResponse:
+        # CouchDB must find itself where a body names it, not the recorder.
+        body = request.body.replace(self.netloc.encode(), self._upstream.encode())
+        connection.putrequest(
+            request.method or "", f"{self._prefix}{request.uri}", skip_accept_encoding=True
+        )
+        for name, value in request.headers.get_all():
+            if name not in _OF_THE_CONNECTION:
+                connection.putheader(name, value.replace(self.netloc, self._upstream))
+        if body or request.method in ("POST", "PUT"):
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        return connection.getresponse()
+
+    def _headers(self, answer: HTTPResponse, length: bool = False) -> list[tuple[str, str]]:
+        told = HTTPHeaders()  # which spells names in one way
+        for name, value in answer.getheaders():
+            told.add(name, value.replace(self._upstream, self.netloc))
         return [
-            (name, value.replace(self._upstream, self.netloc))
-            for name, value in head.headers().get_all()
+            (name, value)
+            for name, value in told.get_all()
             if name not in _OF_THE_CONNECTION or (length and name == "Content-Length")
         ]
 
     def _to_client(self, body: bytes) -> bytes:
         return body.replace(self._upstream.encode(), self.netloc.encode())
 
-    async def _ask(
-        self, request: HTTPServerRequest, head: _Head, piece: Callable[[bytes], None]
-    ) -> None:
-        if self._client is None:
-            self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MOST)
-        headers = HTTPHeaders()
-        for name, value in request.headers.get_all():
-            if name not in _OF_THE_CONNECTION:
-                headers.add(name, value.replace(self.netloc, self._upstream))
-        await self._client.fetch(
-            HTTPRequest(
-                f"{self._prefix}{request.uri}",
-                method=request.method or "",
-                headers=headers,
-                # CouchDB must find itself where a body names it, not the recorder.
-                body=request.body.replace(self.netloc.encode(), self._upstream.encode()) or None,
-                allow_nonstandard_methods=True,
-                decompress_response=False,
-                follow_redirects=False,
-                request_timeout=0,
-                header_callback=head.lines.append,
-                streaming_callback=piece,
-            ),
-            raise_error=False,
-        )
-        if not head.lines:
-            raise ConnectionError(f"no answer from {self._upstream}")
 
-
-class _Head:
-    """The first lines of an answer, as they come."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    @property
-    def status(self) -> int:
-        return parse_response_start_line(self.lines[0].strip()).code
-
-    def headers(self) -> HTTPHeaders:
-        return HTTPHeaders.parse("".join(self.lines[1:]))
+def _hang_up(connection: HTTPConnection) -> None:
+    with contextlib.suppress(OSError):
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)  # which ends the reading of a feed
+    connection.close()

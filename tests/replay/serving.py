@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from http.client import responses
+from http.client import HTTPException, responses
 from typing import Any
 
-from tornado.httpclient import HTTPClientError
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
-from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 
 MOST = 1 << 30  # bytes of a body
@@ -59,7 +57,6 @@ class Serving:
                 task.cancel()
             server.stop()
             await server.close_all_connections()
-            _close_the_rest()
 
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(main())
@@ -67,16 +64,8 @@ class Serving:
     async def _serve(self, request: HTTPServerRequest) -> None:
         try:
             await self.serve(request)
-        except (OSError, HTTPClientError):
+        except (OSError, HTTPException):
             request.connection.close()  # type: ignore[union-attr]
-
-
-def _close_the_rest() -> None:
-    """Close the connections of requests that were given up, which Tornado's client keeps."""
-    loop: Any = IOLoop.current()
-    for socket, _ in list(loop.handlers.values()):
-        loop.remove_handler(socket)
-        loop.close_fd(socket)
 
 
 class Answering:

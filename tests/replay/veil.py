@@ -25,6 +25,7 @@ _MADE_UP = re.compile(
     r'|boundary="?(?P<boundary>[^;"\s{]{16,})'
     r"|corduroy-(?P<own>[0-9a-f]{32})"  # the design document of an ad-hoc view
 )
+_OTHER_COOKIE = re.compile(r"([^=;\s]+)=(?!\{\{)[^;]*")
 _NUMBERED = re.compile(r"\{\{(?:cookie|boundary|own)-\d+\}\}")
 # Headers whose values are credentials, of which only the scheme is kept, if there is one.
 _CREDENTIALS = {"Authorization", "Proxy-Authorization", "X-Auth-Couchdb-Token"}
@@ -78,7 +79,8 @@ class Veil:
         if name in _CREDENTIALS:
             scheme, space, _ = value.partition(" ")
             return f"{scheme} {HIDDEN}" if space else HIDDEN
-        return self.hide(value)
+        hidden = self.hide(value)
+        return _OTHER_COOKIE.sub(rf"\1={HIDDEN}", hidden) if name == "Cookie" else hidden
 
     def show(self, text: str) -> str:
         """What is replayed of a recorded text."""
