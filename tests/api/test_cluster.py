@@ -50,6 +50,10 @@ def test_setting_up_takes_nothing_that_makes_no_sense(refused, nobody, options, 
     refused(kind, words, Couch(nobody).enable_cluster, **options)
 
 
+def test_adding_takes_an_administrator(refused, nobody):
+    refused(TypeError, "username must be a str", Couch(nobody).add_node, "10.0.0.7", None, None)
+
+
 @pytest.mark.parametrize(
     ("args", "options", "words"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from corduroy import BadRequest, Conflict
+from corduroy import BadRequest, Conflict, ServerError
 from tests.cluster.conftest import other
 from tests.cluster.nodes import PORTS, USER
 
@@ -32,6 +32,15 @@ def test_three_nodes_become_a_cluster(call, couch3, password):
     assert call(couch3.cluster_setup) == {"state": "cluster_finished"}
     members = call(couch3.membership)
     assert sorted(members["all_nodes"]) == sorted(members["cluster_nodes"]) == ALL
+    with pytest.raises(BadRequest, match="already finished"):
+        call(couch3.finish_cluster)
+
+
+def test_a_cluster_that_cannot_be_finished_says_what_is_missing(call, couch3, password):
+    call(couch3.enable_cluster, USER, password)
+    call(couch3.add_node, "127.0.0.1", USER, password, port=PORTS[1], name="fresh2")
+    with pytest.raises(ServerError, match=r"no config\('chttpd_auth/secret'\), set one"):
+        call(couch3.finish_cluster)
 
 
 def test_a_node_that_refuses_is_not_added_and_the_error_says_so(call, couch3, password):
