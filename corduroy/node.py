@@ -8,6 +8,7 @@ from .asking import TAKEN_FOR_A_DATABASE, ask, ask_json, offering
 from .errors import NotFound
 from .server import Served, Server
 from .styles import S, Style, operation
+from .transport.answer import Answer
 from .transport.encoding import quote_segment
 
 LOCAL = "_local"
@@ -51,7 +52,7 @@ class Node(Served[S]):
 
         Endpoint: ``GET /_node/{node-name}``.
         """
-        return dict(await self._ask(""))
+        return dict((await self._ask("")).json())
 
     @operation
     async def config(self, name: str | None = None, value: Any = None, delete: bool = False) -> Any:
@@ -76,7 +77,7 @@ class Node(Served[S]):
 
         Endpoint: ``POST /_node/{node-name}/_config/_reload``.
         """
-        return dict(await self._ask("/_config/_reload", "POST", json={}))
+        return dict((await self._ask("/_config/_reload", "POST", json={})).json())
 
     @operation
     async def stats(self, name: str | None = None) -> Any:
@@ -96,7 +97,7 @@ class Node(Served[S]):
 
         Endpoint: ``GET /_node/{node-name}/_system``.
         """
-        return dict(await self._ask("/_system"))
+        return dict((await self._ask("/_system")).json())
 
     @operation
     async def versions(self) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class Node(Served[S]):
 
         Endpoint: ``GET /_node/{node-name}/_versions``.
         """
-        return dict(await self._ask("/_versions"))
+        return dict((await self._ask("/_versions")).json())
 
     @operation
     async def prometheus(self) -> str:
@@ -118,9 +119,7 @@ class Node(Served[S]):
 
         Endpoint: ``GET /_node/{node-name}/_prometheus``.
         """
-        path = node_path(self._name) + "/_prometheus"
-        with offering(path[1:], TAKEN_FOR_A_DATABASE):
-            return (await ask("GET", path)).body.decode()
+        return (await self._ask("/_prometheus")).body.decode()
 
     @operation
     async def smoosh(self) -> dict[str, Any]:
@@ -132,7 +131,7 @@ class Node(Served[S]):
 
         Endpoint: ``GET /_node/{node-name}/_smoosh/status``.
         """
-        return dict(await self._ask("/_smoosh/status"))
+        return dict((await self._ask("/_smoosh/status")).json())
 
     @operation
     async def restart(self) -> dict[str, Any]:
@@ -143,10 +142,10 @@ class Node(Served[S]):
         """
         return await start_again(self._server, self._name)
 
-    async def _ask(self, what: str, method: str = "GET", **options: Any) -> Any:
+    async def _ask(self, what: str, method: str = "GET", **options: Any) -> Answer:
         path = node_path(self._name) + what
         with offering(path[1:], TAKEN_FOR_A_DATABASE):
-            return await ask_json(method, path, **options)
+            return await ask(method, path, **options)
 
     def __repr__(self) -> str:
         return f"<Node {self._session.url}{node_path(self._name)}>"

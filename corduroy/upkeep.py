@@ -102,7 +102,8 @@ class Upkeep(Place[S]):
 
     @operation
     async def commit(self) -> dict[str, Any]:
-        """Have everything written to disk.
+        """Have everything written to disk. CouchDB 3 does so before it answers a write, and has nothing
+        left to do.
 
         Returns:
             dict: ``{"ok": true, "instance_start_time"}``.
