@@ -230,9 +230,8 @@ async def test_a_gathered_batch_is_dropped_without(script, scripted):
         assert feed.seq == 0
 
 
+@pytest.mark.parametrize("follow", ["async for", "for"], indirect=True)
 def test_draining_in_a_loop(follow, script, scripted):
-    if follow.way == "callback":
-        pytest.skip("above")
     script.answers = [answer(row(1) + row(2) + row(3)) + Script.HOLD]
     found = follow(scripted, each=lambda change: follow.feed.stop(drain=True))
     assert [change.seq for change in found] == [1, 2, 3]
