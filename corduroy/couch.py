@@ -30,7 +30,8 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         url (str): ``http://`` or ``https://``, host, port, perhaps a path; credentials in it are
             percent-decoded, and never shown again. None: ``COUCHDB_URL`` in the environment, or else
             what `defaults` say.
-        auth: ``(user, password)``, or an object that authenticates.
+        auth: ``(user, password)``, or a `BasicAuth`, `CookieAuth`, `JWTAuth` or `ProxyAuth`, or an
+            object of your own with a method ``headers()``.
         full_commit (bool): False asks the server not to wait for its disk.
         style (str): ``"auto"``, ``"blocking"`` or ``"future"``; see the guide's "Calling styles".
         user, password (str): another way to say ``auth``.

@@ -63,8 +63,13 @@ class Carrying(Carrier):
     @property
     def names_somebody(self) -> bool:
         """Whether the requests say who is asking."""
-        saying = ("Authorization", "Cookie", "X-Auth-Couchdb-Username")
-        return self.auth is not None or any(name in self._headers for name in saying)
+        given = self._headers
+        return (
+            self.auth is not None
+            or "Authorization" in given
+            or "X-Auth-Couchdb-Username" in given
+            or "AuthSession=" in given.get("Cookie", "")
+        )
 
     def proof(self) -> dict[str, str]:
         """What somebody else needs who is to ask in our name: a server that replicates.

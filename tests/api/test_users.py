@@ -294,7 +294,7 @@ def own():
 
 
 def test_administrators_of_couchdb_1(call, own, http_client):
-    party = Couch(own, http_client=http_client)
+    party = Couch(own, cookie="theme=dark", http_client=http_client)
     assert call(party.admins) == []
     call(party.check_credentials)
     call(party.add_admin, "ann", "123")  # a password still, and no number
