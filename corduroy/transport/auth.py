@@ -7,7 +7,6 @@ session has them granted, and granted anew, as `renewal` tells.
 from __future__ import annotations
 
 import base64
-import binascii
 import email.utils
 import hashlib
 import hmac
@@ -347,5 +346,5 @@ def _left_of(token: str) -> float:
         _, claims, _ = token.split(".")
         told = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
         return float(told["exp"]) - time.time()
-    except (KeyError, TypeError, ValueError, binascii.Error):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return math.inf
