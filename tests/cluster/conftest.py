@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from corduroy import Couch
-from tests.cluster.nodes import PORTS, USER, Nodes
+from tests.cluster.nodes import PORTS, USER, Nodes, other
 from tests.replay.grounds import Live
 from tests.replay.plugin import is_recorded
 
@@ -60,13 +60,3 @@ def cluster3(
 
     offstage(set_up)
     return couch3
-
-
-def other(number: int, password: str) -> dict[str, Any]:
-    """The arguments of `enable_cluster` that say which of the other nodes is meant."""
-    return {
-        "remote_node": "127.0.0.1",
-        "port": PORTS[number - 1],
-        "remote_current_user": USER,
-        "remote_current_password": password,
-    }

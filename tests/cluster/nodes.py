@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from corduroy import Couch
 
@@ -123,3 +123,13 @@ def wait_for_node(port: int) -> None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the node on port {port} has not started")
             time.sleep(0.1)
+
+
+def other(number: int, password: str) -> dict[str, Any]:
+    """The arguments of `enable_cluster` that say which of the other nodes is meant."""
+    return {
+        "remote_node": "127.0.0.1",
+        "port": PORTS[number - 1],
+        "remote_current_user": USER,
+        "remote_current_password": password,
+    }

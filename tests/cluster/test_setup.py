@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from corduroy import BadRequest, Conflict, ServerError
-from tests.cluster.conftest import other
-from tests.cluster.nodes import PORTS, USER
+from tests.cluster.nodes import PORTS, USER, other
 
 ALL = ["fresh1@127.0.0.1", "fresh2@127.0.0.1", "fresh3@127.0.0.1"]
 
