@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 from .asking import ask, ask_json, doc_path
@@ -10,6 +10,7 @@ from .calls import pause
 from .content import inlined
 from .documents import bind, same
 from .errors import BadRequest
+from .options import check_keys
 from .search import nouveau, search
 from .server import Place
 from .styles import S, operation
@@ -24,7 +25,7 @@ class Deploying(Place[S]):
 
     @operation
     async def deploy(
-        self, ddocs: Mapping[str, Any] | list[Mapping[str, Any]], wait: bool = False
+        self, ddocs: Mapping[str, Any] | Iterable[Mapping[str, Any]], wait: bool = False
     ) -> list[str]:
         """Bring design documents up to date: those that the database has already are left alone.
 
@@ -48,13 +49,11 @@ class Deploying(Place[S]):
         ``GET /{db}/_design/{ddoc}/_nouveau/{index}``, ``GET /{db}/_design/{ddoc}/_info``. Those behind
         PUT wait for indexes.
         """
-        single = isinstance(ddocs, Mapping)
-        if not single and not isinstance(ddocs, list | tuple):
-            raise TypeError(f"ddocs must be a dict, or a list of dicts, not {ddocs!r:.80}")
-        plans = [
-            _Plan(ddoc, "ddocs" if single else f"ddocs[{at}]")
-            for at, ddoc in enumerate([ddocs] if single else ddocs)
-        ]
+        if isinstance(ddocs, Mapping):
+            plans = [_Plan(ddocs, "ddocs")]
+        else:
+            given = check_keys(ddocs, "ddocs")
+            plans = [_Plan(ddoc, f"ddocs[{at}]") for at, ddoc in enumerate(given)]
         saved = [plan.id for plan in plans if await plan.carry_out(self)]
         if wait:
             for plan in plans:
@@ -69,7 +68,7 @@ class _Plan:
         if not isinstance(ddoc, Mapping):
             raise TypeError(f"{name} must be a dict, not {ddoc!r:.80}")
         self.id: str = ddoc.get("_id", "")
-        if not isinstance(self.id, str) or not self.id.removeprefix("_design/") != self.id:
+        if not isinstance(self.id, str) or not self.id.startswith("_design/"):
             raise ValueError(f"{name} must have an '_id' that begins with '_design/'")
         self.path = doc_path(self.id, f"{name}['_id']")
         self.ddoc = ddoc

@@ -167,7 +167,7 @@ def test_search_indexes_are_waited_for_as_well(call, canned_db, canned):
 
 
 def test_bad_input_is_told_at_the_call(refused, db):
-    refused(TypeError, "ddocs must be a dict, or a list of dicts", db.deploy, "songs")
+    refused(TypeError, "ddocs must be a list, not 'songs'", db.deploy, "songs")
     refused(TypeError, r"ddocs\[1\] must be a dict", db.deploy, [SONGS, 3])
     for bad in ({}, {"_id": "songs"}, {"_id": 3}):
         refused(ValueError, "must have an '_id' that begins with '_design/'", db.deploy, bad)
