@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import functools
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +31,7 @@ from .tls import Trust
 # else may be looked at after the clock.
 _GRACE = 0.05
 
-# Bytes that are read at a time, where more has been pushed.
+# Bytes that are read at a time, where more has been pushed; so many held, and curl is paused.
 _ENOUGH = 64 * 1024
 
 
@@ -129,7 +130,8 @@ async def open_in_pool(pool: Pool, out: Outgoing, within: float) -> PoolStream:
 class ForeignStream:
     """An answer that another `AsyncHTTPClient` pushes, held for whoever reads it.
 
-    Tornado's simple client waits until what it has pushed is read. curl's does not.
+    It pushes no more than a little until that is read: Tornado's simple client waits for a Future, and
+    curl is paused. What any other client pushes is held, however much that is.
 
     Args:
         client (AsyncHTTPClient): the client that requests go through; the stream makes one of its own
@@ -142,20 +144,28 @@ class ForeignStream:
         self._client, self._connections = _of_the_same_kind(client)
         self._lines: list[str] = []
         self._pieces: collections.deque[bytes] = collections.deque()
+        self._held = 0  # their bytes
         self._room: asyncio.Future[None] | None = None  # resolved when all that was held is read
         self._stirred: asyncio.Future[None] | None = None
         self._ended: BaseException | bool = False
         self._fetching: Awaitable[HTTPResponse] | None = None
+        self._within = 0.0
+        self._curl: Any = None  # curl's handle, while it may be called
+        self._paused = False
 
     async def open(self, request: Any, within: float) -> None:
         """Send a request; wait for its answer's headers.
 
         Args:
-            request: makes an `HTTPRequest` of the two callbacks.
+            request: makes an `HTTPRequest` of the callbacks.
             within (float): seconds until they must be there; 0: no limit.
         """
         self._fetching = future = self._client.fetch(
-            request(header_callback=self._on_header, streaming_callback=self._on_piece),
+            request(
+                header_callback=self._on_header,
+                streaming_callback=self._on_piece,
+                prepare_curl_callback=self._on_curl,
+            ),
             raise_error=False,
         )
         future.add_done_callback(self._on_end)
@@ -168,15 +178,21 @@ class ForeignStream:
             self.close()
             raise
         self.answer = Answer(int(self._lines[0].split()[1]), "\r\n".join(self._lines).encode())
+        self._read = plain_reader(self._next, self.answer.gzipped, None)
 
     async def read(self, within: float = 0.0) -> bytes:
         """See `Stream.read`."""
+        self._within = within
+        return await self._read()
+
+    async def _next(self) -> bytes:
         while not self._pieces and not self._ended:
-            await self._stir(within)
+            await self._stir(self._within)
         if self._pieces:
             piece = self._pieces.popleft()
             while self._pieces and len(piece) < _ENOUGH:
                 piece += self._pieces.popleft()
+            self._held -= len(piece)
             if not self._pieces:
                 self._give_room()
             return piece
@@ -188,6 +204,7 @@ class ForeignStream:
         """See `Stream.close`."""
         if self._ended is False:
             self._ended = ConnectionBroken("the stream was closed")
+        self._curl = None
         self._give_room()
         self._wake()
         for connection in self._connections:
@@ -218,6 +235,10 @@ class ForeignStream:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         self._room = None
+        if self._paused and self._curl is not None:
+            self._paused = False
+            with contextlib.suppress(Exception):  # it has failed meanwhile: `_on_end` will be told
+                self._curl.pause(self._curl.PAUSE_CONT)
 
     def _on_header(self, line: str) -> None:
         line = line.rstrip("\r\n")
@@ -231,6 +252,7 @@ class ForeignStream:
         if self._ended:
             return None
         self._pieces.append(piece)
+        self._held += len(piece)
         self._wake()
         if not isinstance(self._client, SimpleAsyncHTTPClient):
             return None
@@ -238,7 +260,21 @@ class ForeignStream:
             self._room = self._loop.create_future()
         return self._room
 
+    def _on_curl(self, curl: Any) -> None:
+        # Tornado takes from curl whatever it has, and waits for no callback.
+        set_up_curl(curl)
+        curl.setopt(curl.WRITEFUNCTION, self._on_piece_of_curl)
+        self._curl = curl
+
+    def _on_piece_of_curl(self, piece: bytes) -> int | None:
+        if self._held >= _ENOUGH and self._curl is not None:
+            self._paused = True
+            return int(self._curl.WRITEFUNC_PAUSE)  # it comes again
+        self._on_piece(piece)
+        return None
+
     def _on_end(self, future: asyncio.Future[HTTPResponse]) -> None:
+        self._curl = None  # it will be used again, or closed
         if self._ended is False:
             error = None if future.cancelled() else future.exception()
             if error is None and not future.cancelled():
@@ -280,7 +316,7 @@ async def open_foreign(
             request_timeout=0,
             follow_redirects=False,
             allow_nonstandard_methods=True,
-            prepare_curl_callback=set_up_curl,
+            decompress_response=False,  # the simple client would ask for gzip
             **tls_options(client, trust),
         ),
         min(defaults.connect_timeout or within, within) + within,
