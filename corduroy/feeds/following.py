@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPClientError
 from ..errors import HTTPError, ServerError, error_from_failure, error_from_item
 from ..transport.backoff import Backoff, retry_after
 from ..transport.stream import Stream
+from ..transport.tls import is_distrust
 from .lines import PARSERS, Parser
 from .source import Source
 from .values import FeedState
@@ -310,6 +311,8 @@ class Follower:
 
     def _is_final(self, error: HTTPError) -> bool:
         """Whether it would be of no use to try again."""
+        if is_distrust(error.__cause__):
+            return True
         if error.code >= 500 or error.code < 300:
             # A filter function that does not compile: no server heals that.
             return "compilation_error" in error.error or "{compilation_error" in error.reason

@@ -6,6 +6,11 @@ import os
 import ssl
 from typing import NamedTuple
 
+from tornado.httpclient import HTTPClientError
+
+# libcurl's CURLE_PEER_FAILED_VERIFICATION, as Tornado's CurlError carries it
+_CURL_REFUSED = 60
+
 
 class Trust(NamedTuple):
     """How a server is checked, in both of the ways that HTTP clients want to be told."""
@@ -50,6 +55,20 @@ def client_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def is_distrust(failure: BaseException | None) -> bool:
+    """Whether an exchange failed because the server's certificate was not accepted.
+
+    Args:
+        failure (BaseException | None): what corduroy's own or another client has met.
+
+    Returns:
+        bool: whether it did.
+    """
+    if isinstance(failure, HTTPClientError):
+        return getattr(failure, "errno", None) == _CURL_REFUSED
+    return isinstance(failure, ssl.SSLCertVerificationError)
 
 
 def farewell(tls: ssl.SSLObject) -> bool:

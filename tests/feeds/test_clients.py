@@ -17,7 +17,7 @@ from tornado.curl_httpclient import CurlAsyncHTTPClient
 from tornado.httpclient import AsyncHTTPClient
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from corduroy import Couch, Database
+from corduroy import ConnectionFailed, Couch, Database
 from corduroy.transport import KeepAliveHTTPClient
 from tests.feeds.conftest import Consumer, answer
 from tests.feeds.test_resuming import row
@@ -131,11 +131,11 @@ def ca_certs(authority: trustme.CA, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def secure(authority: trustme.CA) -> Iterator[Flood]:
-    """A server with a certificate, and more changes than are wanted."""
+@pytest.fixture(params=["127.0.0.1"])
+def secure(authority: trustme.CA, request: pytest.FixtureRequest) -> Iterator[Flood]:
+    """A server with a certificate for some name, and more changes than are wanted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert(request.param).configure_cert(context)
     with contextlib.closing(Flood(context)) as server:
         yield server
 
@@ -146,3 +146,25 @@ def test_a_server_that_is_vouched_for_is_listened_to(
 ) -> None:
     with Couch(secure.url, ca_certs=ca_certs, http_client=kind) as couch:
         assert [change.seq for change in follow(couch.database("db"), 3)] == [1, 2, 3]
+
+
+@each_kind
+def test_one_that_nobody_vouches_for_ends_the_feed(
+    follow: Consumer, secure: Flood, kind: type[AsyncHTTPClient]
+) -> None:
+    couch = Couch(secure.url, http_client=kind)
+    with couch, pytest.raises(ConnectionFailed, match=r"(?i)certificate"):
+        follow(couch.database("db"), 1)
+    assert secure.met == 1
+    assert isinstance(follow.feed.exception, ConnectionFailed)
+
+
+@each_kind
+@pytest.mark.parametrize("secure", ["couch.example"], indirect=True)
+def test_a_certificate_for_another_host_ends_the_feed(
+    follow: Consumer, secure: Flood, ca_certs: Path, kind: type[AsyncHTTPClient]
+) -> None:
+    couch = Couch(secure.url, ca_certs=ca_certs, http_client=kind)
+    with couch, pytest.raises(ConnectionFailed, match=r"(?i)certificate|127\.0\.0\.1"):
+        follow(couch.database("db"), 1, checkpoint="mine")
+    assert secure.met == 1
