@@ -19,7 +19,7 @@ from ..transport.stream import Stream
 from ..transport.tls import is_distrust
 from .lines import PARSERS, Parser
 from .source import Source
-from .values import FeedState
+from .values import FeedState, in_short
 
 log = logging.getLogger("corduroy.feed")
 
@@ -291,7 +291,7 @@ class Follower:
             self._succeeded()
         if self._connected:
             self._connected = False
-            self._tell(FeedState("disconnected", str(error)))
+            self._tell(FeedState("disconnected", in_short(error)))
         self._failures += 1
         self.trouble = error
         now = self._loop.time()
@@ -307,7 +307,7 @@ class Follower:
         if left is not None:
             delay = min(delay, left)
         self._retry_at = now + delay
-        self._tell(FeedState("retrying", str(error), delay))
+        self._tell(FeedState("retrying", in_short(error), delay))
 
     def _is_final(self, error: HTTPError) -> bool:
         """Whether it would be of no use to try again."""

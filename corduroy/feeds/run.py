@@ -19,7 +19,7 @@ from ..styles import Home
 from .checkpoint import Checkpoint
 from .following import Follower
 from .source import Source
-from .values import FeedState
+from .values import FeedState, in_short
 
 log = logging.getLogger("corduroy.feed")
 
@@ -122,7 +122,7 @@ class Run:
                     self.at
                 )  # all of these are finished: the next is asked for
             except HTTPError as error:
-                await self.fail(error, str(error))
+                await self.fail(error, in_short(error))
                 raise
             return True
         return await self.more()
@@ -151,7 +151,7 @@ class Run:
             if not self.stopping and follower.seq is not None:
                 self._seq = follower.seq
         except Exception as error:
-            await self.fail(error, str(error))
+            await self.fail(error, in_short(error))
             raise
         await self.close()
         return False

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from ..documents import AttrDict, WithDocument
+from ..errors import HTTPError
+
+_LINE = 200  # characters of a reason: a filter that does not compile is told with its source
 
 
 class Change(WithDocument):
@@ -86,10 +90,26 @@ class FeedState:
     Attributes:
         name (str): ``"connected"``, ``"disconnected"``, ``"retrying"``, ``"caught up"`` or
             ``"stopped"``.
-        reason (str): why, where there is a reason.
+        reason (str): why, where there is a reason; in a line, without the request and its address.
         seconds (float): until the next attempt, when retrying.
     """
 
     name: str
     reason: str = ""
     seconds: float = 0.0
+
+
+def in_short(error: Exception) -> str:
+    """What has gone wrong, as a reason.
+
+    Args:
+        error (Exception): what has gone wrong.
+
+    Returns:
+        str: a line, without the request: that is always the same but for a long seq.
+    """
+    said = str(error)
+    if isinstance(error, HTTPError):
+        answered = f"{error.code} {error.error}" if 400 <= error.code < 599 else ""
+        said = ": ".join(filter(None, (answered, error.reason))) or error.error
+    return textwrap.shorten(said, _LINE, placeholder=" …")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
 
-from corduroy import ChangesFeed, FeedState, NotFound
-from tests.faults.proxy import CutInLine, error_500
+from corduroy import (
+    ChangesFeed,
+    ConnectionFailed,
+    Couch,
+    FeedState,
+    NotFound,
+    RequestTimeout,
+    ServerError,
+    Unauthorized,
+)
+from tests.faults.proxy import CutInLine, Refuse, Silence, error_500
 from tests.feeds.conftest import Script, answer
 from tests.feeds.test_resuming import row
 
@@ -72,18 +82,70 @@ def test_a_terminal_error_is_the_reason_of_the_end(follow, couch):
     states = []
     with pytest.raises(NotFound):
         follow(couch.database("no-such-database"), on_state=states.append)
-    assert states == [FeedState("stopped", str(follow.feed.exception))]
+    assert states == [FeedState("stopped", f"404 not_found: {follow.feed.exception.reason}")]
 
 
-def test_the_log_tells_of_breaks_without_credentials(follow, proxied, proxy, save, caplog):
+def test_a_reason_tells_what_has_happened_and_nothing_of_the_request(
+    follow, script, http_client, caplog
+):
+    seq = "7-" + "g1AAAAC3eJzLYWBgYMxgTmEQTM4vTc5ISXIwNDLXM" * 5
+    took_long = b'{"error":"timeout","reason":"The request\\n took too long."}'
+    wrong = b'{"error":"unauthorized","reason":"Name or password is incorrect."}'
+    script.answers = [
+        answer(row(seq)),
+        answer(took_long, code=503),
+        answer(b"<html>", "text/html"),
+        answer(wrong, code=401),
+    ]
+    states = []
+    options = {"filter": "ddoc/mine", "query_params": {"for": "hunter2"}, "heartbeat": 1}
+    url = script.url.replace("//", "//me:hunter2@")
+    with (
+        caplog.at_level(logging.DEBUG, "corduroy.feed"),
+        Couch(url, http_client=http_client) as couch,
+        pytest.raises(Unauthorized),
+    ):
+        follow(couch.database("db"), on_state=states.append, **options)
+    assert [(state.name, state.reason) for state in states if state.reason] == [
+        ("disconnected", "the server ended the response"),
+        ("retrying", "503 timeout: The request took too long."),
+        ("retrying", "the answer is no feed: a page of HTML"),
+        ("stopped", "401 unauthorized: Name or password is incorrect."),
+    ]
+    assert "503 timeout" in caplog.text
+    for told in (caplog.text, repr(follow.feed), repr(states)):
+        assert "hunter2" not in told
+        assert seq not in told
+
+
+@pytest.mark.parametrize("fault", [Refuse(), Refuse(reset=True), Silence()])
+def test_without_an_answer_the_reason_is_what_happened_instead(follow, proxied, proxy, fault):
+    proxy.plan = lambda request: fault
+    states = []
+    with pytest.raises((ConnectionFailed, RequestTimeout)) as caught:
+        follow(proxied, 1, heartbeat=0.2, max_retries=0, on_state=states.append)
+    assert states == [FeedState("stopped", caught.value.reason)]
+    assert "://" not in states[0].reason
+
+
+def test_the_source_of_a_filter_is_cut_short(follow, script, scripted):
+    source = "function (doc, req) { nonsense ( " * 100
+    body = json.dumps({"error": "compilation_error", "reason": f"unexpected ) in {source}"})
+    script.answers = [answer(body.encode(), code=500)]
+    states = []
+    with pytest.raises(ServerError):
+        follow(scripted, on_state=states.append)
+    assert states[0].reason.startswith("500 compilation_error: unexpected ) in function")
+    assert len(states[0].reason) <= 200
+
+
+def test_the_log_tells_of_breaks(follow, proxied, proxy, save, caplog):
     save("a", "b")
     proxy.next(CutInLine(skip=1))
     with caplog.at_level(logging.DEBUG, "corduroy.feed"):
         follow(proxied, 2)
     levels = {record.levelname for record in caplog.records if "disconnected" in record.message}
     assert levels == {"INFO"}
-    assert "relax" not in caplog.text
-    assert "relax" not in repr(follow.feed)
 
 
 def test_an_on_state_that_raises_is_logged_and_the_feed_goes_on(follow, db, save, caplog):
