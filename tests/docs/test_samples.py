@@ -2,6 +2,9 @@
 
 A page's ``python`` blocks run in order, in one namespace: with a running event loop those that await,
 without one the others. The database that they call "music" has a name of its own in each run.
+
+Those that the embedded server cannot run are replayed, together with what they build on, as those of
+tests/replay are.
 """
 
 from __future__ import annotations
@@ -13,33 +16,59 @@ from pathlib import Path
 import pytest
 
 from corduroy import Couch
+from tests.docs.pages import ANYWHERE, COUCHDB, SHARED, samples
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    page
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")))
-    if "```python\n" in page.read_text()
-]
+TEXTS = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")))
+}
+
+
+def pages(*places):
+    """The pages that have samples for these places."""
+    return [
+        page for page, text in TEXTS.items() if any(each.place in places for each in samples(text))
+    ]
+
+
+def delete_databases(server, name):
+    """Delete what a page has made of its database, the copies among them."""
+    for left in server.all_dbs(startkey=name, endkey=name + "~"):
+        server.delete(left)
+
+
+@pytest.fixture
+def open_as(open_page, tmp_path, monkeypatch):
+    """``open_as(page, name)``: the page, whose database has this name."""
+    monkeypatch.chdir(tmp_path)
+    return lambda page, name: open_page(page, re.sub(r"\bmusic\b", name, TEXTS[page]))
 
 
 @pytest.fixture
 def music(couchdb_url, monkeypatch):
-    """A name for the samples' database; what a page has created of it is gone afterwards."""
+    """The database's name on the server of the run."""
     monkeypatch.setenv("COUCHDB_URL", couchdb_url)
     name = f"music-{uuid.uuid4().hex}"
     yield name
     with Couch(style="blocking") as server:
-        for left in server.all_dbs(startkey=name, endkey=name + "~"):
-            server.delete(left)
+        delete_databases(server, name)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_samples_of_a_page_do_what_it_says(
-    path, music, open_page, classic, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    page = open_page(str(path.relative_to(ROOT)), re.sub(r"\bmusic\b", music, path.read_text()))
-    for sample in page.samples:
-        if not (classic and sample.only_couchdb):
-            page.run(sample)
-    page.finish()
+@pytest.fixture
+def music3(ground3, fresh3, offstage, monkeypatch):
+    """The database's name on a CouchDB 3."""
+    monkeypatch.setenv("COUCHDB_URL", ground3.url)
+    name = fresh3("music")
+    yield name
+    offstage(lambda server: delete_databases(server, name))
+
+
+@pytest.mark.parametrize("page", pages(ANYWHERE, SHARED))
+def test_the_samples_of_a_page_do_what_it_says(page, music, open_as, classic):
+    open_as(page, music).run(ANYWHERE, SHARED, *([] if classic else [COUCHDB]))
+
+
+@pytest.mark.parametrize("page", pages(COUCHDB))
+def test_those_for_couchdb_do_so_on_a_couchdb_3(page, music3, open_as):
+    open_as(page, music3).run(SHARED, COUCHDB)
