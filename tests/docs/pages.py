@@ -1,6 +1,6 @@
-"""Takes the pages apart: the samples of a page, what each claims, and how to run them.
+"""Takes pages apart: the samples of a page, what each claims, and how to run them.
 
-An HTML comment right before a sample names the place where it is run.
+An HTML comment right before a sample names the place where it is run: ``<!-- all servers -->``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from doctest import DocTestParser
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 ANYWHERE = ""  # no comment: the server of the run
 SHARED = "all servers"  # wherever others of the page are: what they build on
 COUCHDB = "CouchDB 2 and later"
+SEARCHING = "Clouseau and Nouveau"
+NODES = "three new nodes"  # by tests/cluster
 
 _BLOCK = re.compile(r"^```([^\s`]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_PLACE = re.compile(rf"<!-- ({SHARED}|{COUCHDB})(?: -->)?\s*\Z")
+_PLACE = re.compile(rf"<!-- ({SHARED}|{COUCHDB}|{SEARCHING}|{NODES})(?: -->)?\s*\Z")
 _CLAIMS = _GIVES, _RAISES = "# → ", "# raises "
 
 
@@ -47,6 +50,22 @@ def samples(page: str) -> Iterator[Sample]:
             after[2] if told else None,
             place[1] if place else ANYWHERE,
         )
+
+
+def other_blocks(page: str) -> Iterator[str]:
+    """What else stands in fences, but for what samples print and Sphinx's directives."""
+    told = {sample.printed for sample in samples(page)}
+    for block in _BLOCK.finditer(page):
+        if block[1] != "python" and not block[1].startswith("{") and block[2] not in told:
+            yield block[2]
+
+
+def page_of_docstrings(source: str) -> str:
+    """The samples with prompts in a file of Python, as those of a page."""
+    return "\n".join(
+        f"```python\n{each.source}```\n" + (f"```text\n{each.want}```\n" if each.want else "")
+        for each in DocTestParser().get_examples(source)
+    )
 
 
 class Page:
