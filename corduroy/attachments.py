@@ -201,7 +201,7 @@ def attachment_path(id: str, filename: str) -> str:
     quoted = quote_segment(filename, "filename")
     if filename.startswith("_"):
         raise ValueError(f"filename {filename!r:.80}: names that start with '_' are CouchDB's own")
-    return f"{doc_path(id)}/{quoted}"
+    return f"{doc_path(id, 'doc')}/{quoted}"
 
 
 def _range(range: tuple[int, int | None] | None) -> tuple[int, int | None]:

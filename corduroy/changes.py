@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import defaults
-from .asking import ask_json
-from .options import CHANGES, DB_UPDATES, Encoder, check_keys, check_seconds, encode_options
+from .asking import NOT_OFFERED, TAKEN_FOR_A_DATABASE, ask_json
+from .errors import BadRequest, NotFound
+from .options import (
+    CHANGES,
+    DB_UPDATES,
+    Encoder,
+    check_names,
+    check_object,
+    check_seconds,
+    encode_options,
+)
 
 
 async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +37,16 @@ async def list_updates(options: Mapping[str, Any]) -> dict[str, Any]:
     """List what has happened to databases; arguments and result as of `Couch.db_updates`."""
     query, waits, rest = _waiting(options)
     query |= encode_options(rest, DB_UPDATES, "db_updates")
-    return dict(await ask_json("GET", "/_db_updates", query, **waits))
+    try:
+        return dict(await ask_json("GET", "/_db_updates", query, **waits))
+    except (BadRequest, NotFound) as error:
+        if error.reason and error.reason not in TAKEN_FOR_A_DATABASE:  # PouchDB Server gives none
+            raise
+        said = (
+            "this server does not offer _db_updates: CouchDB does once an administrator has created "
+            "the database _global_changes"
+        )
+        raise NotFound(404, NOT_OFFERED, said, method=error.method, url=error.url) from None
 
 
 def _waiting(options: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
@@ -72,14 +90,15 @@ def encode_changes(
     """
     options = dict(options)
     doc_ids, selector = options.pop("doc_ids", None), options.pop("selector", None)
-    params = options.pop("query_params", None) or {}
+    params = options.pop("query_params", None)
+    params = {} if params is None else check_object("query_params", params)
     given = {"filter": options.get("filter"), "doc_ids": doc_ids, "selector": selector}
     _check_filters({name: value for name, value in given.items() if value is not None})
     query = {**encode_options(options, known, what), **params}
     if doc_ids is not None:
-        return {**query, "filter": "_doc_ids"}, {"doc_ids": check_keys(doc_ids, "doc_ids")}
+        return {**query, "filter": "_doc_ids"}, {"doc_ids": check_names("doc_ids", doc_ids)}
     if selector is not None:
-        return {**query, "filter": "_selector"}, {"selector": selector}
+        return {**query, "filter": "_selector"}, {"selector": check_object("selector", selector)}
     return query, None
 
 

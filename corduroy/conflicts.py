@@ -11,6 +11,7 @@ from .asking import JSON, ask, ask_json, doc_path
 from .content import Streams, inlined
 from .errors import Conflict, error_from_item
 from .styles import S, Styled, operation
+from .transport.answer import Answer
 from .transport.encoding import encode_json
 from .transport.messages import Request
 from .transport.session import Session
@@ -100,6 +101,10 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         return revive, (kind, args, {**state, "_session": None, "_streams": {}})
 
     # -- for those who save -------------------------------------------------------------------
+
+    def _told_by(self, answer: Answer) -> None:
+        """Take down which answer said that a single document is in conflict."""
+        self.method, self.url, self._headers = answer.method, answer.url, answer.told_headers
 
     def _note(self, doc: Any, result: Mapping[str, Any]) -> None:
         """Take down what the server said of one document."""

@@ -174,10 +174,15 @@ def inlined(
     Returns:
         (dict, dict): the document to encode; and what to replace the new attachments by once it is
         saved, by name.
+
+    Raises:
+        TypeError: its ``_attachments`` are no dict, or one of them is no content.
     """
     attachments = doc.get("_attachments")
-    if not isinstance(attachments, Mapping):
+    if attachments is None:
         return doc, {}
+    if not isinstance(attachments, Mapping):
+        raise TypeError(f"{name}['_attachments'] must be a dict, not {attachments!r:.80}")
     written, stubs = dict(attachments), {}
     for filename, attachment in attachments.items():
         data, kind = attachment, None

@@ -205,7 +205,9 @@ async def configure(server: Server, node: str, name: str | None, value: Any, del
 async def statistics(server: Server, node: str, name: str | None) -> Any:
     """Read a node's statistics; argument and result as of `Couch.stats`."""
     steps = _steps(name, of_two=False)
-    found = await ask_json("GET", "/".join([await _home(server, node) + "/_stats", *steps]))
+    path = "/".join([await _home(server, node) + "/_stats", *steps])
+    with offering(path[1:], TAKEN_FOR_A_DATABASE):
+        found = await ask_json("GET", path)
     if found is None:  # CouchDB 3's way to say so
         raise NotFound(None, "not_found", f"there are no statistics {name!r}")
     return found

@@ -169,11 +169,20 @@ def _as_is(encoder: Encoder) -> Checker:
     return check
 
 
-def _fields(name: str, value: Any) -> list[Any]:
-    fields = check_keys(value, name)
-    for at, field in enumerate(fields):
-        _text(f"{name}[{at}]", field)
-    return fields
+def check_names(name: str, value: Any) -> list[str]:
+    """Take a list of names: fields, or ids.
+
+    Args:
+        name (str): the argument's name.
+        value (list of str): the names.
+
+    Returns:
+        list of str: the names.
+    """
+    names = check_keys(value, name)
+    for at, one in enumerate(names):
+        _text(f"{name}[{at}]", one)
+    return names
 
 
 def check_order(name: str, value: Any) -> list[Any]:
@@ -200,7 +209,7 @@ def check_order(name: str, value: Any) -> list[Any]:
 
 def _index(name: str, value: Any) -> list[str]:
     parts = value.removeprefix("_design/").split("/", 1) if isinstance(value, str) else value
-    parts = _fields(name, parts)
+    parts = check_names(name, parts)
     if not all(parts) or len(parts) not in (1, 2):
         raise ValueError(f"{name} must be 'ddoc' or 'ddoc/name', not {value!r:.80}")
     return [parts[0].removeprefix("_design/"), *parts[1:]]
@@ -254,7 +263,7 @@ def _proxy(name: str, value: Any) -> str:
 
 
 FIND: dict[str, Checker] = {
-    "fields": _fields,
+    "fields": check_names,
     "sort": check_order,
     "limit": _as_is(_count),
     "skip": _as_is(_count),
@@ -290,7 +299,7 @@ REPLICATION: dict[str, Checker] = {
     **dict.fromkeys(("http_connections", "retries_per_request"), _as_is(_count)),
     **dict.fromkeys(("worker_batch_size", "worker_processes"), _as_is(_count)),
     **dict.fromkeys(("ibrowse_options", "socket_options"), _text),
-    "doc_ids": _fields,
+    "doc_ids": check_names,
     "since_seq": _as_is(_seq),
 }
 """Every option of a replication."""

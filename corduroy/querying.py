@@ -74,7 +74,10 @@ async def query_view(
     except NotFound as error:
         if error.error != NOT_OFFERED or name != "_design_docs":
             raise
-    return await query_view(db, "_all_docs", _among_designs(options), keeper)
+    found = await query_view(db, "_all_docs", _among_designs(options), keeper)
+    # It counts all documents.
+    found.name, found.options, found.total_rows, found.offset = name, dict(options), None, None
+    return found
 
 
 def _among_designs(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +174,8 @@ async def query_once(
     for name, source in (("map_src", map_src), ("reduce_src", reduce_src)):
         if not isinstance(source, str) and (name, source) != ("reduce_src", None):
             raise TypeError(f"{name} must be a str, not {source!r:.80}")
+    if not map_src:
+        raise ValueError("map_src must not be empty")
     words, keys = _view_query(options)
     encode_json(keys, "keys")
     functions = {"map": map_src, **({"reduce": reduce_src} if reduce_src else {})}

@@ -195,11 +195,17 @@ def connect(
         url = parts._replace(netloc=f"{host}:{port}").geturl()
     if timeout is not None:
         check_seconds(timeout)
+    if headers is not None and not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a dict, not {type(headers).__name__}")
     sent = dict(headers or {})
     if cookie is not None:
-        sent["Cookie"] = cookie
+        sent["Cookie"] = _cookie(cookie)
     if not full_commit:
         sent["X-Couch-Full-Commit"] = "false"
+    if ca_certs is not None and not isinstance(ca_certs, str | os.PathLike):
+        raise TypeError(f"ca_certs must be a str or a Path, not {ca_certs!r:.80}")
+    if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
+        raise TypeError(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r:.80}")
     if http_client is not None and not _is_client(http_client):
         raise TypeError(
             f"http_client must be an AsyncHTTPClient or a class of them, not {http_client!r:.80}"
@@ -216,6 +222,15 @@ def connect(
             http_client=http_client,
         )
     )
+
+
+def _cookie(cookie: Any) -> str:
+    """A ``Cookie`` header's value; it is not shown, since it may be a session."""
+    if not isinstance(cookie, str):
+        raise TypeError(f"cookie must be a str, not {type(cookie).__name__}")
+    if not cookie.isprintable():
+        raise ValueError("cookie must not hold a line break or control character")
+    return cookie
 
 
 def _is_client(given: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from .asking import NOT_OFFERED, ask, ask_json, offering
 from .design import ddoc_name
 from .errors import NotFound
-from .options import check_int, check_keys
+from .options import check_int, check_keys, check_names
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import quote_segment
@@ -266,7 +266,7 @@ async def _compare_revs(db: str, what: str, revs: Any) -> dict[str, Any]:
 def _revs_by_id(docs: Any, name: str) -> dict[str, list[str]]:
     """``{id: [revs]}``, as it is or from documents."""
     if isinstance(docs, Mapping) and "_id" not in docs:
-        return {id: check_keys(revs, f"{name}[{id!r}]") for id, revs in docs.items()}
+        return {id: check_names(f"{name}[{id!r}]", revs) for id, revs in docs.items()}
     listed = [docs] if isinstance(docs, Mapping) else check_keys(docs, name)
     for at, doc in enumerate(listed):
         if not (isinstance(doc, Mapping) and "_id" in doc and "_rev" in doc):

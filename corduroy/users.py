@@ -56,6 +56,7 @@ class Users(Served[S]):
 
         Endpoint: ``POST /_session``.
         """
+        check_texts(name=name, password=password)
         auth = CookieAuth(name, password)
         since = monotonic()
         answer = await auth.login()
@@ -153,6 +154,8 @@ class Users(Served[S]):
         """
         id = _user_id(name)
         given = _fields_of(id, password, roles, fields)
+        if rev is not None:
+            check_texts(rev=rev)
         path = _USERS + doc_path(id)
         if rev is None:
             fresh = {"roles": [], **given}
@@ -186,6 +189,7 @@ class Users(Served[S]):
 
         Endpoint: ``POST /_session``.
         """
+        check_texts(name=name, password=password)
         request = CookieAuth(name, password).login()
         request.accept = (401,)
         return (await request).code != 401

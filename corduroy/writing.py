@@ -12,6 +12,7 @@ from .documents import bind
 from .errors import ExpectationFailed
 from .server import Place
 from .styles import S, operation
+from .transport.auth import check_texts
 from .transport.encoding import encode_json
 
 
@@ -223,6 +224,7 @@ async def _save_one(
     )
     said = answer.json()
     if answer.code == 409:
+        resolution._told_by(answer)
         resolution.response = said
         said["id"] = draft.id
     else:
@@ -270,6 +272,8 @@ async def delete_doc(
     """Delete a document; arguments and result as of `Database.delete`."""
     id, own_rev = id_and_rev(doc)
     path = place._path + doc_path(id, "doc")
+    if rev is not None:
+        check_texts(rev=rev)  # of an empty one nobody means the current one
     rev = rev or own_rev or await current_rev(place._path, id)
     return dict(await ask_json("DELETE", path, {"rev": rev} if rev else None))
 

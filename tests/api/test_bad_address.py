@@ -30,9 +30,11 @@ def test_no_argument_breaks_out_of_its_header(refused, db, nobody, evil):
     refused(ValueError, "headers|content_type", db.put_attachment, {"_id": "a"}, b"", "f", evil)
     refused(ValueError, "headers|rev", db.copy, "a", {"_id": "b", "_rev": evil})
     refused(ValueError, "headers|if_none_match", db.get, "a", if_none_match=evil)
-    for options in ({"cookie": evil}, {"headers": {"X": evil}}, {"headers": {evil: "x"}}):
+    with pytest.raises(ValueError, match="cookie"):
+        Couch(nobody, cookie=evil)
+    for headers in ({"X": evil}, {evil: "x"}):
         with pytest.raises(ValueError, match="headers"):
-            Couch(nobody, **options)
+            Couch(nobody, headers=headers)
 
 
 @pytest.mark.parametrize("evil", BREAKS)
@@ -83,7 +85,10 @@ def test_no_argument_breaks_out_of_the_request_line(refused, db, evil):
         (TypeError, "http_client", {"http_client": "curl"}),
         (TypeError, "http_client", {"http_client": object}),
         (TypeError, "headers", {"headers": {"X": 5}}),
-        (TypeError, "cookie|headers", {"cookie": 5}),
+        (TypeError, "cookie must", {"cookie": 5}),
+        (TypeError, "headers must be a dict", {"headers": 5}),
+        (TypeError, "ca_certs", {"ca_certs": 5}),
+        (TypeError, "ssl_context", {"ssl_context": 5}),
         (TypeError, "verfy", {"verfy": False}),
     ],
     ids=str,

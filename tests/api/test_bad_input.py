@@ -167,7 +167,7 @@ def test_what_json_cannot_say_is_named_with_its_path(refused, db, value, kind):
     refused(kind, "keys", db.view, "d/v", queries=[{"keys": [value]}])
     refused(kind, "keys", db.query, "function () {}", keys=[value])
     refused(kind, "selector|filter", db.changes, selector={"x": value})
-    refused(kind, "docs", db.purge, {"a": [value]})
+    refused((TypeError, ValueError), "docs", db.purge, {"a": [value]})
 
 
 def test_a_document_that_contains_itself_is_told_so(refused, db):
@@ -303,6 +303,15 @@ def test_other_arguments_of_a_wrong_kind_are_named(refused, db, couch):
     refused(ValueError, "timeout", db.changes, feed="longpoll", timeout=-1)
     refused(TypeError, "timeout", db.changes, feed="longpoll", timeout="5")
     refused(TypeError, "wanted", db.changes, filter="d/f", query_params={"wanted": 5})
+    refused(TypeError, "query_params", db.changes, filter="d/f", query_params=5)
+    refused(TypeError, "selector", db.changes, selector=5)
+    refused(TypeError, r"doc_ids\[1\]", db.changes, doc_ids=["a", 5])
+    refused(TypeError, "if_none_match", db.get, "a", if_none_match=5)
+    refused(ValueError, "rev must not be empty", db.delete, "a", "")
+    refused(ValueError, "map_src", db.query, "")
+    for method in (db.revs_diff, db.missing_revs):
+        refused(TypeError, r"revs\['a'\]\[0\]", method, {"a": [5]})
+    refused(TypeError, r"docs\['a'\]\[0\]", db.purge, {"a": [5]})
     refused(TypeError, "queries", db.view, "d/v", queries="abc")
     refused(TypeError, r"queries\[0\]", db.view, "d/v", queries=[5])
     refused(TypeError, "docs", db.bulk_get, "abc")
@@ -335,6 +344,11 @@ def test_filters_that_exclude_each_other_are_named(refused, db, options, named):
 
 
 def test_attachments_are_checked(refused, db, tmp_path):
+    refused(TypeError, r"doc\['_attachments'\]", db.save, {"_attachments": ["f"]})
+    for id, kind in (("", ValueError), (5, TypeError)):
+        refused(kind, "doc must", db.put_attachment, id, b"", "f")
+        refused(kind, "doc must", db.get_attachment, id, "f")
+        refused(kind, "doc must", db.delete_attachment, id, "f")
     for name, kind in (("", ValueError), (5, TypeError), ("_own", ValueError)):
         for method, *args in [
             (db.put_attachment, "a", b""),

@@ -269,6 +269,8 @@ def test_the_status_of_a_conflict_holds_the_resolution(db):
     assert data["error"] == "conflict"
     assert (status.code, status.error) == (409, Conflict)
     assert status.exception.pending["a"]["server_doc"].n == 1
+    assert (status.exception.method, status.exception.url) == ("PUT", f"{db.url}/a")
+    assert "json" in pickle.loads(pickle.dumps(status.exception)).status.headers["content-type"]
 
 
 def test_the_status_of_what_got_no_answer(nobody, http_client):

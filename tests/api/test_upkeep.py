@@ -151,7 +151,8 @@ def test_statistics_are_read_whole_or_below_a_path(call, couch, classic):
         assert call(couch.stats)["couchdb"]
 
 
-def test_statistics_that_are_not_there_are_not_found(call, couch):
+def test_statistics_that_are_not_there_are_not_found(call, couch, classic):
     for name in ("nothing", "couchdb/nothing"):
-        with pytest.raises(NotFound):
+        words = f"does not offer _stats/{name}" if classic else f"no statistics '{name}'"
+        with pytest.raises(NotFound, match=words):
             call(couch.stats, name)

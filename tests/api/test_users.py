@@ -168,7 +168,10 @@ def test_other_arguments_that_make_no_sense(refused, couch):
     refused(ValueError, "type of this user is 'user'", save, "ada", type="admin")
     refused(ValueError, "password must not be empty", couch.add_admin, "ada", "")
     refused(TypeError, "password must be a str", login, "ada", None)
-    refused(ValueError, "user must not be empty", login, "", "secret")
+    refused(TypeError, "rev must be a str", save, "ada", rev=5)
+    for method in (login, couch.check_user):
+        refused(ValueError, "name must not be empty", method, "", "secret")
+        refused(TypeError, "name must be a str", method, 5, "secret")
 
 
 # -- sessions ---------------------------------------------------------------------------------------

@@ -135,6 +135,9 @@ def test_all_docs_is_a_view(call, staff):
 def test_design_documents_are_a_view(call, staff):
     found = call(staff.view, "_design_docs", include_docs=True)
     assert [row.id for row in found] == ["_design/employees"]
+    assert found.name == "_design_docs"
+    assert found.total_rows in (1, None)
+    assert found.options == {"include_docs": True}
     assert "byname" in found[0].doc.views
     for options in ({"startkey": "_design/f"}, {"end_key": "_design/d"}, {"key": "p0"}):
         assert [

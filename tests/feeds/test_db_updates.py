@@ -72,6 +72,11 @@ def test_where_the_server_has_none_it_says_so(couch, classic):
         list(couch.db_updates(feed="continuous"))
 
 
+def test_and_what_to_do(call, couch):
+    with pytest.raises(NotFound, match="created the database _global_changes"):
+        call(couch.db_updates)
+
+
 def test_there_is_no_place_for_a_checkpoint(couch):
     with pytest.raises(TypeError, match="checkpoint"):
         couch.db_updates(feed="continuous", checkpoint="mine")
