@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from .asking import NOT_OFFERED, ask_json, doc_path
+from .asking import NOT_OFFERED, ask_json
 from .errors import NotFound
 from .options import REPLICATION, check_options
-from .scheduling import cancel, check_cancelling, replicator_path, wait
+from .scheduling import cancel, check_cancelling, document_path, wait
 from .server import Place, Server, database_path
 from .transport.encoding import check_header, check_url, encode_json
 
@@ -31,7 +31,7 @@ async def replicate(
     db, id = options.pop("db", None), _document_id(options)
     if id is None and (db is not None or "_rev" in options):
         raise ValueError("db and _rev are for a document: give its _id as well")
-    path = "/_replicate" if id is None else replicator_path(db) + doc_path(id, "_id")
+    path = "/_replicate" if id is None else document_path(db, id, "_id")
     ends = {"source": _end(server, source, "source"), "target": _end(server, target, "target")}
     if options.get("cancel") and id is not None:
         return await cancel(server, id, db)
@@ -45,8 +45,9 @@ async def replicate(
         await check_cancelling(server)
     elif pouchdb and ("doc_ids" in body or "selector" in body):
         return await _by_document(server, body)
+    at_once = body.get("cancel") or body.get("continuous")
     # The server answers when all is copied, however long that takes.
-    timeout = 0.0 if server.session.timeout is None else None
+    timeout = None if at_once or server.session.timeout is not None else 0.0
     return dict(await ask_json("POST", path, json=body, timeout=timeout))
 
 
@@ -116,8 +117,7 @@ def _end(server: Server, end: Any, name: str) -> _End:
         if "@" in end:  # an url that has lost its beginning: what it holds is not for an error
             raise ValueError(f"{name} must be a database's name, or begin with http:// or https://")
         return _End(_form(server, database_path(end)), end)
-    # A database's path has one step.
-    if isinstance(end, Place) and end._path.count("/") == 1:
+    if isinstance(end, Place):
         own = unquote(end._path[1:]) if end._session is server.session else None
         return _End(_form(end._server, end._path), own)
     raise TypeError(
@@ -135,6 +135,9 @@ def _checked_form(end: Mapping[str, Any], name: str) -> Mapping[str, Any]:
             raise TypeError(f"{name}[{part!r}] must be a dict, not {type(end[part]).__name__}")
     for header, value in end.get("headers", {}).items():
         check_header(header, value)
+    basic = end.get("auth", {}).get("basic", {"username": "", "password": ""})
+    if not isinstance(basic, Mapping) or not {"username", "password"} <= basic.keys():
+        raise ValueError(f"{name}['auth']['basic'] must have a 'username' and a 'password'")
     return end
 
 

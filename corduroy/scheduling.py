@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import defaults
-from .asking import NOT_OFFERED, ask, ask_json, current_rev, doc_path
+from .asking import NOT_OFFERED, ask, ask_json, doc_path, revision_of
 from .calls import pause
-from .errors import Conflict, NotFound, ReplicationFailed, RequestTimeout
+from .errors import NotFound, ReplicationFailed, RequestTimeout
 from .options import SCHEDULER, check_int, check_seconds, encode_options
 from .server import Server, database_path
 
@@ -40,7 +40,7 @@ async def scheduler_docs(
     if docid is not None:
         if query:
             raise ValueError(f"{min(query)} is for lists: docid names one document")
-        path = replicator_path(db) + doc_path(docid, "docid")
+        path = document_path(db, docid, "docid")
     await _check_scheduler(server)
     return dict(await ask_json("GET", "/_scheduler/docs" + path, query))
 
@@ -64,33 +64,41 @@ def replicator_path(db: str | None) -> str:
     return path
 
 
+def document_path(db: str | None, id: str, name: str) -> str:
+    """The path of a document that makes a replication.
+
+    Args:
+        db (str | None): the replicator database's name.
+        id (str): the document's id.
+        name (str): what errors call the id.
+    """
+    path = replicator_path(db) + doc_path(id, name)
+    if id.startswith("_"):
+        raise ValueError(f"{name} {id!r:.80}: the replicator takes no notice of such documents")
+    return path
+
+
 # -- which replication ----------------------------------------------------------------------------
 
 
-def _document(replication: Any, db: str | None) -> tuple[str, str | None]:
-    """The database's path and the id of the document that makes a replication.
+def _document(replication: Any, db: str | None) -> str | None:
+    """The path of the document that makes a replication; None: it has none.
 
     Args:
         replication (str | dict): as of `Couch.wait_for_replication`.
         db (str | None): the replicator database's name, where the replication does not tell.
-
-    Returns:
-        (str, str | None): the path, and the id; None for a replication without a document.
     """
     if isinstance(replication, str):
-        id: Any = replication
-    elif not isinstance(replication, Mapping):
+        return document_path(db, replication, "replication")
+    if not isinstance(replication, Mapping):
         raise TypeError(f"replication must be a str or a dict, not {replication!r:.80}")
-    elif "doc_id" in replication:  # the scheduler has told of it
+    if "doc_id" in replication:  # the scheduler has told of it
         id, db = replication["doc_id"], replication.get("database") or db
     else:
         id = replication.get("_id", replication.get("id"))
         if id is None and "_local_id" not in replication:
             raise ValueError("replication must have an 'id', a 'doc_id' or a '_local_id'")
-    path = replicator_path(db)
-    if id is not None:
-        doc_path(id, "replication")
-    return path, id
+    return None if id is None else document_path(db, id, "replication")
 
 
 # -- waiting --------------------------------------------------------------------------------------
@@ -106,8 +114,8 @@ async def wait(
     db: str | None = None,
 ) -> dict[str, Any]:
     """Wait for a replication's end; arguments and result as of `Couch.wait_for_replication`."""
-    path, id = _document(replication, db)
-    if id is None:
+    path = _document(replication, db)
+    if path is None:
         raise ValueError("replication has no document that would tell of its end: give it an '_id'")
     if timeout is not None:
         check_seconds(timeout)
@@ -119,38 +127,35 @@ async def wait(
     between = _FIRST_PAUSE
     while True:
         left = None if deadline is None else deadline - time.monotonic()
-        state, continuous = await _look(server, path, id, left)
+        state, continuous = await _look(server, path, left)
         if state["state"] == "completed":
             return state
         _check_hope(state, attempts)
         if continuous:
-            raise ValueError(f"replication {id!r:.80} is continuous: it has no end to wait for")
+            raise ValueError(f"{_named(state)} is continuous: it has no end to wait for")
         between = min(poll, between)
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise _late(id, state, timeout)
+                raise _late(state, timeout)
             between = min(left, between)
         await pause(between)
         between *= 2
 
 
-async def _look(
-    server: Server, db: str, id: str, left: float | None
-) -> tuple[dict[str, Any], bool]:
+async def _look(server: Server, path: str, left: float | None) -> tuple[dict[str, Any], bool]:
     """What the server says of a replication, and whether that is continuous.
 
     Args:
         server (Server): the server.
-        db (str): the replicator database's path.
-        id (str): the document's id.
+        path (str): the document's path.
         left (float | None): the seconds that there are.
     """
     within = _patience(server, left)
     if await server.is_classic():
-        doc = await ask_json("GET", db + doc_path(id), timeout=within)
-        return _told_by(doc, db), bool(doc.get("continuous"))
-    state = await ask_json("GET", f"/_scheduler/docs{db}{doc_path(id)}", timeout=within)
+        doc = await ask_json("GET", path, timeout=within)
+        return _told_by(doc, path), bool(doc.get("continuous"))
+    state = await ask_json("GET", "/_scheduler/docs" + path, timeout=within)
     return dict(state), "+continuous" in (state["id"] or "")
 
 
@@ -164,12 +169,12 @@ def _patience(server: Server, left: float | None) -> float | None:
     return left if left < usual or not usual else None
 
 
-def _told_by(doc: Mapping[str, Any], db: str) -> dict[str, Any]:
+def _told_by(doc: Mapping[str, Any], path: str) -> dict[str, Any]:
     """What the scheduler would say, from a document as the replicator of CouchDB 1.x writes it."""
     state, reason = doc.get("_replication_state"), doc.get("_replication_state_reason")
     info = {"error": _veiled(reason)} if reason else doc.get("_replication_stats")
     return {
-        "database": unquote(db[1:]),
+        "database": unquote(path.split("/")[1]),
         "doc_id": doc["_id"],
         "id": doc.get("_replication_id"),
         "state": "running" if state == "triggered" else state,
@@ -197,9 +202,13 @@ def _check_hope(state: Mapping[str, Any], attempts: int) -> None:
         raise ReplicationFailed(None, told, reason, response=state)
 
 
-def _late(id: str, state: Mapping[str, Any], timeout: float | None) -> RequestTimeout:
+def _named(state: Mapping[str, Any]) -> str:
+    return f"replication {state['doc_id']!r:.80}"
+
+
+def _late(state: Mapping[str, Any], timeout: float | None) -> RequestTimeout:
     reason = _reason(state)
-    said = f"replication {id!r:.80} is {state['state'] or 'not begun'} after {timeout:g} s"
+    said = f"{_named(state)} is {state['state'] or 'not begun'} after {timeout:g} s"
     said += f": {reason}" if reason else ""
     return RequestTimeout(None, "timeout", said, response=state)
 
@@ -209,9 +218,9 @@ def _late(id: str, state: Mapping[str, Any], timeout: float | None) -> RequestTi
 
 async def cancel(server: Server, replication: Any, db: str | None = None) -> dict[str, Any]:
     """End a replication; arguments and result as of `Couch.cancel_replication`."""
-    path, id = _document(replication, db)
-    if id is not None:
-        return await _delete(path, id)
+    path = _document(replication, db)
+    if path is not None:
+        return await _delete(path)
     body = {"cancel": True, "replication_id": replication.get("_local_id", replication.get("id"))}
     await check_cancelling(server)
     return dict(await ask_json("POST", "/_replicate", json=body))
@@ -224,15 +233,16 @@ async def check_cancelling(server: Server) -> None:
         raise NotFound(None, NOT_OFFERED, said)
 
 
-async def _delete(db: str, id: str) -> dict[str, Any]:
+async def _delete(path: str) -> dict[str, Any]:
     """Delete a document, whatever the replicator writes to it meanwhile."""
-    path = db + doc_path(id)
-    for _ in range(_TRIES):
-        rev = await current_rev(db, id)
-        if rev is None:
+    tries = 0
+    while True:
+        tries += 1
+        head = await ask("HEAD", path, accept=(404,))
+        if head.code == 404:
             await ask("GET", path)  # raises, with the reason that HEAD has no body for
-        try:
-            return dict(await ask_json("DELETE", path, {"rev": str(rev)}))
-        except Conflict as error:
-            conflict = error
-    raise conflict
+        rev = await revision_of(head, path)
+        accept = (409,) if tries < _TRIES else ()
+        answer = await ask("DELETE", path, {"rev": rev}, accept=accept)
+        if answer.code != 409:
+            return dict(answer.json())
