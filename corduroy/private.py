@@ -96,8 +96,10 @@ class _PrivateLoop:
                 self._loop.run_forever()
             if not future.cancelled():
                 future.exception()  # it has been heard of
-            # What has failed closes its connection with the loop's next turn.
-            self._loop.run_until_complete(asyncio.sleep(0))
+            # What has failed closes its connection with the loop's next turn. (To wait for a Future
+            # here would fail: what was cancelled at once has told the loop to stop already.)
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()
             raise
         finally:
             self._loop.hidden = False

@@ -38,6 +38,15 @@ def test_ctrl_c_ends_it_cleanly_and_the_next_call_works(mute: Any, db: Database[
     assert db.info()["doc_count"] == 0
 
 
+def test_ctrl_c_ends_a_call_on_a_connection_that_was_at_hand(db: Database[Any]) -> None:
+    since = db.changes()["last_seq"]
+    main = threading.main_thread().ident
+    threading.Timer(0.3, signal.pthread_kill, [main, signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        db.changes(feed="longpoll", timeout=30, since=since)
+    assert db.info()["doc_count"] == 0
+
+
 def test_code_that_a_call_runs_is_in_the_same_script(db: Database[Any]) -> None:
     """A merge does not see the loop on which the call that asks it happens to run."""
     db.save([{"_id": "base", "n": 7}, {"_id": "x"}])
