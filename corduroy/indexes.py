@@ -110,7 +110,7 @@ class Indexes(Place[S]):
             dict: ``{"success": [{"id", "ok": true}], "fail": [{"id", "error"}]}``.
 
         Endpoints: ``POST /{db}/_index/_bulk_delete``, ``GET /{db}/_index``,
-        ``DELETE /{db}/_index/{design_doc}/json/{name}``. The latter two where the first does not exist.
+        ``DELETE /{db}/_index/{design_doc}/json/{name}``. The latter two on PouchDB Server alone.
         """
         ids = [
             _design_id(ddoc, f"ddocs[{at}]") for at, ddoc in enumerate(check_keys(ddocs, "ddocs"))
@@ -119,13 +119,10 @@ class Indexes(Place[S]):
         if w is not None:
             check_int(w, "w")
             body["w"] = w
-        try:
-            with offering("_index"):
-                return dict(await ask_json("POST", f"{self._path}/_index/_bulk_delete", json=body))
-        except NotFound as error:
-            if error.error != NOT_OFFERED:
-                raise
-        return await _delete_one_by_one(self._path, ids)
+        if await self._server.is_pouchdb():
+            return await _delete_one_by_one(self._path, ids)
+        with offering("_index"):
+            return dict(await ask_json("POST", f"{self._path}/_index/_bulk_delete", json=body))
 
 
 async def _listed(db: str) -> list[dict[str, Any]]:

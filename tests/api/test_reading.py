@@ -115,6 +115,36 @@ def test_a_document_tells_of_its_revisions_if_it_is_asked(call, db, history):
     assert doc._revs_info[0].status == "available"
 
 
+def test_the_latest_revision_of_a_branch_can_be_asked_for(call, db, history):
+    assert call(db.get, "a", rev=history[0], latest=True)._rev == history[-1]
+    (leaf,) = call(db.get, "a", open_revs=[history[0]], latest=True)
+    assert leaf["ok"]._rev == history[-1]
+
+
+def test_couchdb_tells_of_deleted_leaves_and_of_the_document_s_place(call, db3):
+    winner, other = f"2-{'b' * 32}", f"2-{'a' * 32}"
+    leaves = [{"_id": "a", "_rev": rev} for rev in (winner, other)]
+    call(db3.save, leaves, new_edits=False)
+    assert call(db3.get, "a", conflicts=True)._conflicts == [other]
+    gone = call(db3.delete, "a", other)["rev"]
+    assert call(db3.get, "a", deleted_conflicts=True)._deleted_conflicts == [gone]
+    told = call(db3.get, "a", meta=True)
+    assert (told._revs_info[0].rev, told._deleted_conflicts) == (winner, [gone])
+    assert call(db3.get, "a", local_seq=True)._local_seq > 0
+
+
+def test_couchdb_sends_attachments_newer_than_what_the_caller_has(call, db3):
+    doc = {"_id": "a", "_attachments": {"old": b"old"}}
+    call(db3.save, doc)
+    had = doc["_rev"]
+    call(db3.put_attachment, doc, b"new" * 100, "new.txt")
+    sent = call(db3.get, "a", atts_since=[had])._attachments
+    assert ("data" in sent["new.txt"], "data" in sent["old"]) == (True, False)
+    told = call(db3.get, "a", att_encoding_info=True)._attachments["new.txt"]
+    assert (told.encoding, told.length) == ("gzip", 300)
+    assert told.encoded_length < 300
+
+
 def test_a_revision_that_the_caller_has_is_not_fetched_again(call, db, history):
     assert call(db.get, "a", if_none_match=history[0]).n == 2
     assert call(db.get, "a", if_none_match=history[-1]) is None
