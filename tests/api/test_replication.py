@@ -209,6 +209,7 @@ def test_a_replication_with_an_id_is_a_document(call, canned, canned_couch, name
         (TypeError, "worker_processes must be an int", {"worker_processes": "few"}),
         (ValueError, "_id", {"_id": "_x"}),
         (ValueError, "_id must not be empty", {"_id": ""}),
+        (ValueError, "takes no notice of such documents", {"_id": "_design/x"}),
         (ValueError, "_id and replication_id", {"_id": "a", "replication_id": "b"}),
         (ValueError, "'jobs' is no replicator database", {"_id": "a", "db": "jobs"}),
         (ValueError, "give its _id", {"db": "jobs/_replicator"}),
@@ -230,6 +231,11 @@ def test_options_are_checked(refused, nobody, kind_of_error, words, options):
         (TypeError, r"source\['headers'\]\['X'\]", {"url": "http://a/b", "headers": {"X": {1}}}),
         (ValueError, "value of X holds", {"url": "http://a/b", "headers": {"X": "a\r\nb"}}),
         (TypeError, r"source\['auth'\] must be a dict", {"url": "http://a/b", "auth": "me"}),
+        (
+            ValueError,
+            "a 'username' and a",
+            {"url": "http://a/b", "auth": {"basic": {"name": "me"}}},
+        ),
         (TypeError, "not Couch", Couch("http://a/b")),
     ],
 )
