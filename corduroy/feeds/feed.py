@@ -209,10 +209,11 @@ class ChangesFeed:
     def _each(self, run: Run) -> Generator[Any, None, None]:
         try:
             while True:
-                if run.due and not wait_for(run.step()):
-                    return
-                run.at += 1
-                yield run.batch[run.at - 1]
+                if run.at >= run.ready and run.due and not run.refill():  # noqa: SIM102
+                    if not wait_for(run.step()):
+                        return
+                run.at = at = run.at + 1
+                yield run.batch[at - 1]
         finally:
             if self._run is run:
                 self.stop()
@@ -261,8 +262,7 @@ class ChangesFeed:
             if home.stands_still_here:
                 run.stop(drain)  # the rest is done when it runs
             else:
-                run.stopping = True
-                run.dropping = run.dropping or not drain
+                run.announce_stop(drain)
             with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(self._stop, run, drain)
         return _Stopped(None)
@@ -384,10 +384,10 @@ class _Changes:
 
     async def __anext__(self) -> Any:
         run = self._run
-        if run.due and not await run.step():
+        if run.at >= run.ready and run.due and not await run.step():
             raise StopAsyncIteration
-        run.at += 1
-        return run.batch[run.at - 1]
+        run.at = at = run.at + 1
+        return run.batch[at - 1]
 
     async def aclose(self) -> None:
         """Stop the feed, as leaving the loop does."""

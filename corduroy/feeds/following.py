@@ -66,12 +66,14 @@ class Follower:
         self._loop = asyncio.get_running_loop()
         self._kind = source.feed
         self._pulling: asyncio.Task[list[Any]] | None = None
+        self._ready: list[Any] = []  # what was to be had without pulling
         self._closed = False
         self._over = False
         self._owed: HTTPError | None = None  # to be raised once what came before it is taken
         # The connection, and what has been achieved with it.
         self._stream: Stream | None = None
         self._parser: Parser
+        self._read_out = False  # the response has been read to its end
         self._connected = False  # as the program has been told
         self._level = False  # caught up, as the program has been told
         self._level_due = False
@@ -99,17 +101,26 @@ class Follower:
         Returns:
             bool: whether there is something to `take`.
         """
+        if (self._closed and self._pulling is None) or self.is_ready():
+            return True
         if self._pulling is None:
-            if self._closed:
-                return True
             self._pulling = self._loop.create_task(self._pull())
         if not self._pulling.done():
             await asyncio.wait([self._pulling], timeout=seconds)
         return self._pulling.done()
 
+    def is_ready(self) -> bool:
+        """Whether there is something to `take` already, with no need to `wait`."""
+        if self._pulling is None:
+            while not self._ready and self._left != 0 and self._stream and self._parser.more:
+                self._ready = self._changes()
+        return bool(self._ready)
+
     @property
     def has_changes(self) -> bool:
         """Whether what there is to `take` are changes, and not the end."""
+        if self._ready:
+            return True
         task = self._pulling
         if task is None or task.cancelled() or task.exception() is not None:
             return False
@@ -124,6 +135,9 @@ class Follower:
         Raises:
             HTTPError: what cannot be healed, or has been borne long enough.
         """
+        if self._ready:
+            changes, self._ready = self._ready, []
+            return changes
         task, self._pulling = self._pulling, None
         return [] if task is None or task.cancelled() else task.result()
 
@@ -154,25 +168,42 @@ class Follower:
                 self._broke(error)
             if self._stream is None:
                 self._stream = await self._connect()
-            if rows := await self._read(self._stream):
-                return self._source.changes(rows)
+            if not self._parser.more:
+                await self._read(self._stream)
+            if changes := self._changes():
+                return changes
         self._hang_up()
         return []
 
-    async def _read(self, stream: Stream) -> list[dict[str, Any]]:
-        parser = self._parser
+    async def _read(self, stream: Stream) -> None:
+        """Read the next piece."""
         try:
             piece = await stream.read(self._source.silence)
-            rows = parser.feed(piece) if piece else parser.finish()
+            if piece:
+                self._parser.feed(piece)
+            else:
+                self._read_out = True
+                self._parser.finish()
         except (OSError, HTTPClientError) as error:
             self._broke(error_from_failure(error, method="GET", url=self._source.url))
-            return []
+
+    def _changes(self) -> list[Any]:
+        """The next changes of what has been read; none where there are none in it."""
+        return [] if self._stream is None else self._source.changes(self._rows())
+
+    def _rows(self) -> list[dict[str, Any]]:
+        parser = self._parser
+        try:
+            rows = parser.rows()
         except ValueError as error:
-            self._broke(self._nonsense(str(error)))
+            self._owed = self._nonsense(str(error))
+            self._hang_up()
             return []
-        self.size = len(piece)
+        self.size = parser.size
         if rows:
             rows = self._accept(rows)
+        if parser.more:
+            return rows
         if parser.error is not None:
             self._owed = error_from_item(parser.error)
         elif parser.last_seq is not None:
@@ -182,7 +213,7 @@ class Follower:
                 self._caught_up()
             self._level_due = not self.pending  # they have to be handed out first
             self._response_over()
-        elif not piece:
+        elif self._read_out:
             self._response_over()
         elif parser.beat:
             self._caught_up()
@@ -252,7 +283,7 @@ class Follower:
             self._kind = "continuous"
             log.info("%s: the server has no eventsource: taking continuous", source.path)
             return None
-        self._parser = PARSERS[kind]()
+        self._parser, self._read_out = PARSERS[kind](), False
         self._given.update(self._beyond)
         self._beyond = {}
         self._fruitful = False

@@ -18,56 +18,97 @@ Row = dict[str, Any]
 _decode_lines = msgspec.json.Decoder().decode_lines
 
 
+# So many rows are made at a time, about. The garbage collector comes for every 700 objects, and a row
+# is three of them, with the change four.
+_SOME = 150
+_LEAST = 1024  # bytes that are taken for them
+
+
 class Parser(Protocol):
-    """Makes rows of one response's body.
+    """Makes rows of one response's body. It is fed once all `rows` are taken.
 
     Attributes:
+        more (bool): whether there are rows to take, as far as is known.
+        size (int): of how many bytes the rows taken last are made.
         last_seq: the seq that the response ended with; None as long as it has not.
         pending (int | None): how many changes are still to come, where the server has told.
         error (dict | None): the error that the response broke off with.
-        beat (bool): whether the piece fed last was nothing but a sign of life.
+        beat (bool): whether what was fed last was nothing but a sign of life.
     """
 
+    more: bool
+    size: int
     last_seq: Any
     pending: int | None
     error: Row | None
     beat: bool
 
-    def feed(self, piece: bytes) -> list[Row]:
-        """Take the next piece of the body; give the rows that are whole now.
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece of the body."""
 
-        Raises:
-            ValueError: this is no feed.
-        """
-
-    def finish(self) -> list[Row]:
-        """The body has ended in an orderly way; give the rows that this completes.
+    def finish(self) -> None:
+        """The body has ended in an orderly way.
 
         Raises:
             ValueError: the end is missing.
         """
 
+    def rows(self) -> list[Row]:
+        """The next rows that are whole, a convenient number of them.
+
+        Raises:
+            ValueError: this is no feed.
+        """
+
 
 class _Parser:
+    """What parsers have in common: lines, of which the whole ones are taken in portions."""
+
     def __init__(self) -> None:
+        self.more = False
+        self.size = 0
         self.last_seq: Any = None
         self.pending: int | None = None
         self.error: Row | None = None
         self.beat = False
         self._rest: list[bytes] = []  # the beginning of what is not whole yet
+        self._lines = b""  # whole ones
+        self._at = 0  # so much of them has been taken
+        self._portion = 8 * 1024  # bytes that make some rows, as it seems
 
-    def _whole_lines(self, piece: bytes) -> bytes:
-        """All lines that are whole now; the rest waits."""
+    def feed(self, piece: bytes) -> None:
         end = piece.rfind(b"\n") + 1
         if not end:
             self._rest.append(piece)
-            return b""
+            self.beat = False
+            return
         if self._rest:
-            lines = b"".join([*self._rest, memoryview(piece)[:end]])
+            self._lines = b"".join([*self._rest, memoryview(piece)[:end]])
         else:
-            lines = piece if end == len(piece) else piece[:end]
+            self._lines = piece if end == len(piece) else piece[:end]
         self._rest = [piece[end:]] if end < len(piece) else []
-        return lines
+        self._at, self.more, self.beat = 0, True, not self._rest
+
+    def rows(self) -> list[Row]:
+        if not self.more:
+            return []
+        lines, at = self._lines, self._at
+        end = lines.rfind(b"\n", at, at + self._portion) + 1 or lines.find(b"\n", at) + 1
+        self._at, self.more, self.size = end, end < len(lines), end - at
+        if at or self.more:
+            lines = lines[at:end]
+        with collector_paused(self.size):
+            found = self._decoded(lines)
+        if found:
+            self.beat = False
+            self._portion = max(_LEAST, self.size * _SOME // len(found))
+        if not self.more:
+            self._lines = b""
+        return self._rows(found)
+
+    def _decoded(self, lines: bytes) -> list[Any]:
+        """What stands in whole lines."""
+        raise NotImplementedError
 
     def _rows(self, found: list[Any]) -> list[Row]:
         """The changes among what was found. Only the last can be something else: the end."""
@@ -97,18 +138,13 @@ class _Parser:
 class Lines(_Parser):
     """``feed=continuous``: a line of JSON for each change, an empty one as a sign of life."""
 
-    def feed(self, piece: bytes) -> list[Row]:
-        lines = self._whole_lines(piece)
-        with collector_paused(len(lines)):
-            found = _decode(lines)
-        self.beat = bool(lines) and not found and not self._rest
-        return self._rows(found)
+    def finish(self) -> None:
+        if b"".join(self._rest).strip():
+            # Whether the last line is whole only its JSON can tell.
+            self.feed(b"\n")
 
-    def finish(self) -> list[Row]:
-        if not b"".join(self._rest).strip():
-            return []
-        # Whether the last line is whole only its JSON can tell.
-        return self.feed(b"\n")
+    def _decoded(self, lines: bytes) -> list[Any]:
+        return _decode(lines)
 
 
 def _decode(lines: bytes) -> list[Any]:
@@ -128,8 +164,10 @@ class Events(_Parser):
         self._data: list[bytes] = []  # of the event that is under way
         self._kind = b""
 
-    def feed(self, piece: bytes) -> list[Row]:
-        lines = self._whole_lines(piece)
+    def finish(self) -> None:
+        pass  # an event without its empty line is none
+
+    def _decoded(self, lines: bytes) -> list[Any]:
         found: list[bytes] = []
         for line in lines.split(b"\n")[:-1]:
             field, _, value = line.removesuffix(b"\r").partition(b":")
@@ -141,12 +179,9 @@ class Events(_Parser):
                 self._data.append(value)
             elif field == b"event":
                 self._kind = value.strip()
-        self.beat = bool(lines) and not found and not self._data and not self._rest
-        with collector_paused(len(lines)):
-            return self._rows(_decode(b"\n".join(_in_one_line(data) for data in found)))
-
-    def finish(self) -> list[Row]:
-        return []  # an event without its empty line is none
+        if self._data:  # the beginning of an event is more than a sign of life
+            self.beat = False
+        return _decode(b"\n".join(_in_one_line(data) for data in found))
 
 
 def _in_one_line(data: bytes) -> bytes:
@@ -156,14 +191,19 @@ def _in_one_line(data: bytes) -> bytes:
 class Body(_Parser):
     """``feed=longpoll``: one JSON object, whole at the end."""
 
-    def feed(self, piece: bytes) -> list[Row]:
+    def feed(self, piece: bytes) -> None:
         self._rest.append(piece)
         self.beat = not piece.strip()
-        return []
 
-    def finish(self) -> list[Row]:
-        answer = decode_json(b"".join(self._rest))
-        self._rest = []
+    def finish(self) -> None:
+        self.more = True
+
+    def rows(self) -> list[Row]:
+        if not self.more:
+            return []
+        body, self._rest, self.more = b"".join(self._rest), [], False
+        self.size = len(body)
+        answer = decode_json(body)
         if not isinstance(answer, dict) or "results" not in answer:
             self._end(answer if isinstance(answer, dict) else {})
             return []

@@ -55,6 +55,7 @@ class Run:
     Attributes:
         batch (list): the changes in hand.
         at (int): how many of them have been handed out.
+        ready (int): how many of them may be handed out without asking whether something is ``due``.
         in_hand (int): how many of these, the last ones, the program is still working on.
         home (Home): where it runs.
         stopping (bool): whether it has been told to stop, or has ended.
@@ -67,6 +68,7 @@ class Run:
     def __init__(self, terms: Terms, home: Home, seq: Any, left: int | None) -> None:
         self.batch: list[Any] = []
         self.at = 0
+        self.ready = 0
         self.in_hand = 1
         self.home = home
         self.stopping = False
@@ -127,6 +129,22 @@ class Run:
             return True
         return await self.more()
 
+    def refill(self) -> bool:
+        """As `more`, but only if that needs no waiting; False if it does, or something is ``due``."""
+        follower = self._follower
+        if not self.ready or self.stopping or follower is None:
+            return False
+        self._finish()
+        if not follower.is_ready():
+            return False
+        self._take_in_hand(follower.take(), follower)
+        return True
+
+    def _take_in_hand(self, changes: list[Any], follower: Follower) -> None:
+        self.batch, self._mark = changes, follower.seq
+        if self._terms.checkpoint is None and not self.dropping:
+            self.ready = len(changes)
+
     async def more(self) -> bool:
         """Finish the batch in hand, and wait for the next one. Being cancelled loses nothing.
 
@@ -146,7 +164,7 @@ class Run:
             follower = self._begin()
             changes = [] if self.dropping else await self._next(follower)
             if changes:
-                self.batch, self._mark = changes, follower.seq
+                self._take_in_hand(changes, follower)
                 return True
             if not self.stopping and follower.seq is not None:
                 self._seq = follower.seq
@@ -222,7 +240,7 @@ class Run:
         """All of the batch has been handed out, and finished."""
         if self.batch and self.at == len(self.batch):
             self.given += self.at
-            self.batch, self.at = [], 0
+            self.batch, self.at, self.ready = [], 0, 0
             self._seq = self._mark
         if self._level is not None and not self.batch:
             state, self._level = self._level, None
@@ -258,11 +276,17 @@ class Run:
 
     # -- the end ------------------------------------------------------------------------------
 
-    def stop(self, drain: bool = False) -> None:
-        """Read no more; on the run's loop. What has been read is handed out still, or forgotten."""
+    def announce_stop(self, drain: bool) -> None:
+        """Hand out no more, unless it is to be drained; from any thread, `stop` does the rest."""
         self.stopping = True
         if not drain:
             self.dropping = True
+            self.ready = 0
+
+    def stop(self, drain: bool = False) -> None:
+        """Read no more; on the run's loop. What has been read is handed out still, or forgotten."""
+        self.announce_stop(drain)
+        if not drain:
             self._drop()
         if self._follower is not None:
             self._follower.close()

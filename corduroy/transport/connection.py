@@ -20,10 +20,6 @@ from .tls import farewell
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
 _HELD = 64 * 1024
 
-# How much of them is read at once, or a little more. What is made of a larger piece is so many objects
-# that the collector comes for each piece.
-_PIECE = 32 * 1024
-
 # What an answer may bring before its body.
 _HEAD = 64 * 1024
 
@@ -141,16 +137,12 @@ class Connection(Sending, asyncio.Protocol):
         return b""
 
     def _next_piece(self) -> bytes:
-        before, count, size = self._held_size, 0, 0
-        while size < _PIECE and count < len(self._held):
-            size += len(self._held[count])
-            count += 1
-        pieces = self._held[:count]
-        del self._held[:count]
-        self._held_size -= size
-        if before > _HELD >= self._held_size and not self._transport.is_closing():
+        piece = b"".join(self._held)
+        self._held.clear()
+        if self._held_size > _HELD and not self._transport.is_closing():
             self._transport.resume_reading()
-        return pieces[0] if count == 1 else b"".join(pieces)
+        self._held_size = 0
+        return piece
 
     @property
     def held(self) -> bool:
@@ -307,11 +299,13 @@ class Connection(Sending, asyncio.Protocol):
     # -- the exchange's ends ------------------------------------------------------------------
 
     def _hold(self, piece: bytes) -> None:
+        before = self._held_size
         self._held.append(piece)
-        if self._held_size <= _HELD < self._held_size + len(piece):
+        self._held_size = size = before + len(piece)
+        if before <= _HELD < size:
             self._transport.pause_reading()
-        self._held_size += len(piece)
-        resolve(self._waiter)
+        if not before:  # else whoever waits has been told already
+            resolve(self._waiter)
 
     def _end(self) -> None:
         self._done = True

@@ -33,8 +33,20 @@ LONGPOLL = b'{"results":[\n\n\n' + b",\n".join(LINES) + b'\n],\n"last_seq":"9-z"
 
 def fed(parser, pieces):
     """All rows that a parser makes of pieces, its end included."""
-    rows = [row for piece in pieces for row in parser.feed(piece)]
-    return rows + parser.finish()
+    rows = []
+    for piece in pieces:
+        parser.feed(piece)
+        rows += taken(parser)
+    parser.finish()
+    return rows + taken(parser)
+
+
+def taken(parser):
+    """All rows that there are, portion after portion."""
+    rows = []
+    while parser.more:
+        rows += parser.rows()
+    return rows
 
 
 def split(body, at):
@@ -67,7 +79,9 @@ def test_rows_are_the_same_in_any_number_of_pieces(cuts):
 def test_a_line_that_is_not_whole_gives_nothing(kind, body):
     whole = 0
     for at in range(len(body)):
-        rows = kind().feed(body[:at])
+        parser = kind()
+        parser.feed(body[:at])
+        rows = taken(parser)
         assert rows == ROWS[: len(rows)]
         assert len(rows) >= whole
         whole = len(rows)
@@ -89,8 +103,9 @@ def test_the_end_of_a_response_may_come_without_its_line_break():
 def test_half_a_line_at_the_end_of_a_response_is_an_error():
     parser = Lines()
     parser.feed(LINES[0][:-3])
+    parser.finish()
     with pytest.raises(ValueError, match=r"truncated|Expecting"):
-        parser.finish()
+        parser.rows()
 
 
 def test_a_longpoll_tells_where_it_ends():
@@ -112,16 +127,30 @@ def test_an_error_in_mid_feed_is_told_apart():
 
 
 def test_a_sign_of_life_is_a_beat():
-    parser = Lines()
-    parser.feed(b"\n")
-    assert parser.beat
-    parser.feed(LINES[0] + b"\n")
-    assert not parser.beat
-    parser.feed(b"\n" + LINES[1][:5])
-    assert not parser.beat
-    events = Events()
-    events.feed(b"event: heartbeat\ndata: \n\n")
-    assert events.beat
+    assert beats(Lines(), b"\n")
+    assert not beats(Lines(), LINES[0] + b"\n")
+    assert not beats(Lines(), b"\n" + LINES[1][:5])
+    assert beats(Events(), b"event: heartbeat\ndata: \n\n")
+    assert not beats(Events(), b"data: 1\n")
+
+
+def beats(parser, piece):
+    parser.feed(piece)
+    taken(parser)
+    return parser.beat
+
+
+def test_rows_come_in_portions_whatever_their_size():
+    for filling in (0, 3000):
+        row = {"seq": 1, "id": "x" * filling, "changes": []}
+        parser = Lines()
+        parser.feed((json.dumps(row).encode() + b"\n") * 1000)
+        portions = []
+        while parser.more:
+            portions.append(len(parser.rows()))
+        assert sum(portions) == 1000
+        assert len(portions) > 5
+        assert set(portions[1:-1]) <= {149, 150, 151}
 
 
 @pytest.mark.parametrize("kind", [Lines, Body])
