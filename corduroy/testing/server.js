@@ -8,6 +8,8 @@ const path = require("path");
 const PouchDB = require("pouchdb-core");
 const expressPouchDB = require("express-pouchdb");
 
+require("./hang_up");
+
 const GRACE = 500; // ms that requests under way get to finish
 const PULSE = 250; // ms between two looks at the parent
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -24,8 +23,6 @@ SHOWN = 30  # changes that a browser begins with
 PAGE = 200  # changes that are asked of the database at a time
 PING = 15.0  # seconds of silence after which a proxy might think that a stream is dead
 LARGEST = 16 * 1024  # characters of a document that are worth showing
-
-_REQUEST = re.compile(r" \([A-Z]+ http[^)]*\)$")
 
 log = logging.getLogger(__name__)
 
@@ -165,9 +162,8 @@ class Hub:
 
     def _state_event(self) -> str:
         state = self._state
-        reason = _REQUEST.sub("", state.reason)  # where the database is, viewers need not know
         left = max(0.0, self._retry_at - time.monotonic())
-        return event("state", {"name": state.name, "reason": reason, "seconds": left})
+        return event("state", {"name": state.name, "reason": state.reason, "seconds": left})
 
 
 def describe(change: Change, at: str | None = None) -> dict[str, Any]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import json
-import os
 import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from corduroy import Couch, Database
-from corduroy.testing import Server
 from tests.faults.proxy import (
     Cut,
     CutInCharacter,
@@ -100,25 +96,9 @@ class Storm(FaultProxy):
 
 
 @pytest.fixture(scope="module")
-def server_url(couchdb_url: str) -> Iterator[str]:
-    """The server of this run; if that is the embedded one, another that hangs up (see hang_up.js)."""
-    if os.environ.get("COUCHDB_URL"):
-        yield couchdb_url
-        return
-    # The server of this run has seen to it that there is one to start: npm would trip over this.
-    hang_up = json.dumps(str(Path(__file__).with_name("hang_up.js")))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NODE_OPTIONS", f"--require={hang_up}")
-        server = Server()
-        server.start()
-    with server:
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def target(server_url: str) -> Iterator[Database[Any]]:
+def target(couchdb_url: str) -> Iterator[Database[Any]]:
     """An empty database, whose changes have the same order for everybody."""
-    with Couch(server_url, style="blocking") as couch:
+    with Couch(couchdb_url, style="blocking") as couch:
         db = couch.create(f"storm-{uuid.uuid4().hex}", q=1)
         yield db
         couch.delete(db.name)
@@ -185,9 +165,9 @@ def write(db: Database[Any], listeners: list[Listener], over: threading.Event) -
 
 
 @pytest.fixture(scope="module")
-def listeners(target: Database[Any], server_url: str) -> dict[str, Listener]:
+def listeners(target: Database[Any], couchdb_url: str) -> dict[str, Listener]:
     """What came of the storm in each of the ways; all at once, since most of it is waiting."""
-    listeners = [Listener(number, target, server_url) for number in range(len(WAYS))]
+    listeners = [Listener(number, target, couchdb_url) for number in range(len(WAYS))]
     over = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(len(WAYS) + 1) as threads:
         writing = threads.submit(write, target, listeners, over)

@@ -1,4 +1,4 @@
-// Has PouchDB Server end a feed when its client has gone; for node's --require.
+// Has PouchDB Server end a feed when its client has gone.
 //
 // express-pouchdb ends a longpoll then, but not a continuous feed: its heartbeats are written, and
 // every later change is read for it, as long as the server lives. Each broken connection would make
