@@ -11,12 +11,24 @@ import atexit
 import contextvars
 import functools
 import selectors
+import signal
 import threading
+
+# What is behind `signal`, whose own functions look up an Enum: eight microseconds in each call.
+from _signal import getsignal as get_handler  # type: ignore[import-not-found]
+from _signal import signal as set_handler
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 from .transport.loops import keep_forever, process
+
+# Seconds in which an interrupted call has to end its exchange.
+_PATIENCE = 1.0
+
+_CTRL_C = int(signal.SIGINT)
+_RAISES = signal.default_int_handler
 
 Start = Callable[[asyncio.AbstractEventLoop], "asyncio.Future[Any]"]
 
@@ -34,8 +46,8 @@ def block_on(start: Start, *, beside: bool = False, hidden: bool = True) -> Any:
         What the Future gives; raises what it raises.
     """
     private = _private()
-    if private is None or private.generation != process.generation:
-        if private is not None:
+    if private is None or private.is_lost:
+        if private is not None and private.generation != process.generation:
             keep_forever(private)
         private = _threads.private = _PrivateLoop()
     return private.run_beside(start, hidden) if beside else private.run(start, hidden)
@@ -81,29 +93,69 @@ class _PrivateLoop:
         self.generation = process.generation
         self._loop = PrivateEventLoop(_LazySelector())
         self._helper: ThreadPoolExecutor | None = None
+        self._hears_signals = threading.current_thread() is threading.main_thread()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another one has to take its place: it is the parent process's, or was given up."""
+        return self.generation != process.generation or self._loop.is_closed()
 
     def run(self, start: Start, hidden: bool) -> Any:
+        if not self._hears_signals or get_handler(_CTRL_C) is not _RAISES:
+            return self._run(start, hidden, [])
+        presses: list[int] = []
+        set_handler(_CTRL_C, functools.partial(self._on_ctrl_c, presses))
+        try:
+            value = self._run(start, hidden, presses)
+        finally:
+            set_handler(_CTRL_C, _RAISES)
+        if presses:
+            raise KeyboardInterrupt
+        return value
+
+    def _on_ctrl_c(self, presses: list[int], number: int, frame: FrameType | None) -> None:
+        """Have the call cancelled, instead of raising amid the loop's own work, which would be left
+        half done; whoever presses twice does not want to wait for that."""
+        presses.append(number)
+        if len(presses) > 1:
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self, start: Start, hidden: bool, presses: list[int]) -> Any:
         future = start(self._loop)
         self._loop.hidden = hidden
         try:
-            while not future.done():
+            while not future.done() and not presses:
                 self._loop.run_forever()
+            if presses:
+                raise KeyboardInterrupt
             return future.result()
         except BaseException:
-            # Ctrl-C stops the loop between two steps of a call: let it end its exchange.
-            future.cancel()
-            while not future.done():
-                self._loop.run_forever()
-            if not future.cancelled():
-                future.exception()  # it has been heard of
-            # What has failed closes its connection with the loop's next turn. (To wait for a Future
-            # here would fail: what was cancelled at once has told the loop to stop already.)
-            self._loop.call_soon(self._loop.stop)
-            self._loop.run_forever()
+            self._clear_up(future)
             raise
         finally:
             self._loop.hidden = False
             del future  # it holds what was raised, which holds this frame
+
+    def _clear_up(self, future: asyncio.Future[Any]) -> None:
+        """Let what was interrupted, or has failed, end its exchange."""
+        loop = self._loop
+        future.cancel()
+        # What was raised amid the loop's own work (by a handler of the program's, or whoever pressed
+        # twice) may have kept it from what it was about to do.
+        limit = loop.call_later(_PATIENCE, loop.stop)
+        while not future.done() and loop.time() < limit.when():
+            loop.run_forever()
+        limit.cancel()
+        if not future.done():
+            self.close()
+            return
+        if not future.cancelled():
+            future.exception()  # it has been heard of
+        # What has failed closes its connection with the loop's next turn. (To wait for a Future here
+        # would fail: what was cancelled at once has told the loop to stop already.)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
 
     def run_beside(self, start: Start, hidden: bool) -> Any:
         """Run in a helper thread while this thread, whose own loop is running, waits."""
@@ -132,7 +184,7 @@ class _PrivateLoop:
         self._loop.close()
 
     def __del__(self) -> None:
-        if self.generation == process.generation and not self._loop.is_closed():
+        if not self.is_lost:
             self.close()
 
 
@@ -142,6 +194,6 @@ _threads = threading.local()
 @atexit.register
 def _close_private_loop() -> None:
     private = _private()
-    if private is not None and private.generation == process.generation:
+    if private is not None and not private.is_lost:
         private.close()
         del _threads.private

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import random
 import signal
 import subprocess
 import sys
@@ -45,6 +46,48 @@ def test_ctrl_c_ends_a_call_on_a_connection_that_was_at_hand(db: Database[Any]) 
     with pytest.raises(KeyboardInterrupt):
         db.changes(feed="longpoll", timeout=30, since=since)
     assert db.info()["doc_count"] == 0
+
+
+# Ctrl-C may come before a call has begun, too.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_may_come_at_any_moment(db: Database[Any]) -> None:
+    """Amid the parsing of an answer, say, or the loop's own work."""
+    moments = random.Random(7)
+    pressing = False
+
+    def press(number: int, frame: Any) -> None:
+        if pressing:
+            signal.raise_signal(signal.SIGINT)
+
+    def ask_again_and_again() -> None:
+        signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.01))
+        while True:
+            db.info()
+
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        for _ in range(300):
+            pressing = True
+            with pytest.raises(KeyboardInterrupt):
+                ask_again_and_again()
+            pressing = False
+            assert db.info()["doc_count"] == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_ctrl_c_stays_the_programs_own_where_it_has_a_handler(db: Database[Any]) -> None:
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        threading.Timer(0.1, signal.pthread_kill, [threading.main_thread().ident, 2]).start()
+        since = db.changes()["last_seq"]
+        db.changes(feed="longpoll", timeout=0.5, since=since)
+        assert pressed == [signal.SIGINT]
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_code_that_a_call_runs_is_in_the_same_script(db: Database[Any]) -> None:
