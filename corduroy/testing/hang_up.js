@@ -14,7 +14,9 @@ Object.defineProperty(require("express").request, "db", {
       const feed = db.changes(options);
       if (options.live) {
         this.res.on("close", () => {
-          feed.emit("error", new Error("the client has gone")); // which ends the heartbeats
+          // Which ends the heartbeats. A longpoll that has been answered listens no more: an error that
+          // nobody hears would end the server.
+          if (feed.listenerCount("error")) feed.emit("error", new Error("the client has gone"));
           feed.cancel();
         });
       }
