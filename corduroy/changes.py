@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from . import defaults
-from .asking import NOT_OFFERED, TAKEN_FOR_A_DATABASE, ask_json
-from .errors import BadRequest, NotFound
+from .asking import NOT_OFFERED, TAKEN_FOR_A_DATABASE, ask_json, offering
+from .errors import BadRequest, NotFound, RequestTimeout
 from .options import (
     CHANGES,
     DB_UPDATES,
@@ -17,20 +18,44 @@ from .options import (
     check_seconds,
     encode_options,
 )
+from .server import Server
+
+_NOT_EVERYWHERE = ("_design", "_selector")  # filters that PouchDB Server takes for a missing one
 
 
-async def list_changes(db: str, options: Mapping[str, Any]) -> dict[str, Any]:
+async def list_changes(server: Server, db: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """List what has changed; arguments and result as of `Database.changes`."""
     query, waits, rest = _waiting(options)
     more, body = encode_changes(rest)
     query |= more
-    if body is None:
-        return dict(await ask_json("GET", f"{db}/_changes", query, **waits))
-    return dict(
-        await ask_json(
-            "POST", f"{db}/_changes", query, json=body, name="filter", safe=True, **waits
-        )
+    if "timeout" in query and await server.is_pouchdb():
+        return await _within(options["timeout"], db, query, body)
+    return await _ask(db, query, body, waits)
+
+
+async def _within(
+    seconds: float, db: str, query: dict[str, str], body: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What PouchDB Server answers to a longpoll, whose timeout it does not heed."""
+    if seconds:  # a request's own 0 would be no limit
+        with contextlib.suppress(RequestTimeout):
+            return await _ask(db, query, body, {"timeout": seconds})
+    at_once = {name: value for name, value in query.items() if name not in ("feed", "timeout")}
+    return await _ask(db, at_once, body, {})
+
+
+async def _ask(
+    db: str, query: dict[str, str], body: Mapping[str, Any] | None, waits: Mapping[str, Any]
+) -> dict[str, Any]:
+    options = {**waits} if body is None else {**waits, "json": body, "name": "filter"}
+    asking = ask_json(
+        "GET" if body is None else "POST", f"{db}/_changes", query, safe=True, **options
     )
+    filtered = query.get("filter")
+    if filtered not in _NOT_EVERYWHERE:
+        return dict(await asking)
+    with offering(f"_changes?filter={filtered}"):
+        return dict(await asking)
 
 
 async def list_updates(options: Mapping[str, Any]) -> dict[str, Any]:

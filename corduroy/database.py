@@ -123,7 +123,7 @@ class Database(
 
         Endpoints: ``GET /{db}/_changes``, ``POST /{db}/_changes``.
         """
-        return await list_changes(self._path, {**options, "feed": feed})
+        return await list_changes(self._server, self._path, {**options, "feed": feed})
 
     def _feed_of_changes(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -59,10 +60,25 @@ def test_changes_of_some_documents_only(call, db, changed):
 def test_changes_that_match_a_selector_where_the_server_can(call, db, changed, classic):
     selector = {"n": {"$gt": 1}}
     if classic:
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=r"does not offer _changes\?filter=_selector"):
             call(db.changes, selector=selector)
     else:
         assert _ids(call(db.changes, selector=selector)) == ["b"]
+
+
+def test_changes_of_design_documents_where_the_server_can(call, db, changed, classic):
+    changed.save({"_id": "_design/some"})
+    if classic:
+        with pytest.raises(NotFound, match=r"does not offer _changes\?filter=_design"):
+            call(db.changes, filter="_design")
+    else:
+        assert _ids(call(db.changes, filter="_design")) == ["_design/some"]
+
+
+def test_a_filter_that_is_missing_is_no_lack_of_the_server_s(call, db, changed):
+    with pytest.raises(NotFound) as raised:
+        call(db.changes, filter="no/filter")
+    assert raised.value.error == "not_found"
 
 
 def test_changes_go_through_a_filter_with_its_parameters(call, db, changed):
@@ -81,8 +97,18 @@ def test_a_longpoll_waits_for_the_next_change(call, db, changed):
     assert _ids(found) == ["new"]
 
 
+@pytest.mark.parametrize("seconds", [0, 0.3])
+def test_a_longpoll_waits_no_longer_than_it_is_told(call, db, changed, seconds):
+    since = call(db.changes)["last_seq"]
+    start = time.monotonic()
+    found = call(db.changes, feed="longpoll", since=since, timeout=seconds)
+    assert time.monotonic() - start < 10
+    assert found["results"] == []
+    assert call(db.changes, since=found["last_seq"])["results"] == []
+
+
 def test_a_longpoll_s_timeout_is_in_seconds(call, canned, canned_db, answering):
-    answering(200, b'{"results":[],"last_seq":0}')
+    answering(200, b'{"couchdb":"Welcome","version":"3.5.0","results":[],"last_seq":0}')
     for timeout, sent in ((1.5, b"1500"), (0, b"0")):
         call(canned_db.changes, feed="longpoll", timeout=timeout)
         assert canned.asked[-1].arguments["timeout"] == [sent]
