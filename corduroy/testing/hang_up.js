@@ -14,9 +14,9 @@ Object.defineProperty(require("express").request, "db", {
       const feed = db.changes(options);
       if (options.live) {
         this.res.on("close", () => {
-          // Which ends the heartbeats. A longpoll that has been answered listens no more: an error that
-          // nobody hears would end the server.
-          if (feed.listenerCount("error")) feed.emit("error", new Error("the client has gone"));
+          // An error ends the heartbeats. A feed that has ended already has had its own, or listens no
+          // more: another one would end the server.
+          if (!this.res.writableEnded) feed.emit("error", new Error("the client has gone"));
           feed.cancel();
         });
       }
