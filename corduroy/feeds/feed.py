@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from ..options import check_count, check_seconds
+from ..options import check_seconds
 from ..server import Place
-from ..styles import Home, Styled, call_back, check_callback, wait_for, would_block
+from ..styles import Home, Styled, check_callback, wait_for, would_block
 from .checkpoint import Checkpoint
 from .delivery import Delivery, FeedCallback, delivering, takes_status
 from .run import Run, Terms
 from .source import Source
 from .values import FeedState
-
-log = logging.getLogger("corduroy.feed")
 
 
 class ChangesFeed:
@@ -94,64 +90,29 @@ class ChangesFeed:
         kept = None if checkpoint is None else Checkpoint(db._session, db._path, checkpoint)
         options = {**options, "filter": filter, "since": since, "limit": limit}
         source = Source(db._session, db._path, feed, heartbeat or 0.0, options, db)
-        self._set_up(
-            db, source, kept, callback, since, latency, timeout, max_retries, retry_for,
-            checkpoint_every, on_state,
-        )  # fmt: skip
+        terms = Terms(
+            source, since, timeout, max_retries, retry_for, kept, checkpoint_every, on_state
+        )
+        self._set_up(db, callback, latency, terms)
 
-    def _set_up(
-        self,
-        of: Any,
-        source: Source,
-        checkpoint: Checkpoint | None,
-        callback: FeedCallback | None,
-        since: Any,
-        latency: float,
-        timeout: float | None,
-        max_retries: int | None,
-        retry_for: float | None,
-        checkpoint_every: float,
-        on_state: Callable[[FeedState], Any] | None,
-    ) -> None:
+    def _set_up(self, of: Any, callback: FeedCallback | None, latency: float, terms: Terms) -> None:
         check_seconds(latency, "latency")
-        check_seconds(checkpoint_every, "checkpoint_every")
-        for name, seconds in (("timeout", timeout), ("retry_for", retry_for)):
-            if seconds is not None:
-                check_seconds(seconds, name)
-        if max_retries is not None:
-            check_count(max_retries, "max_retries")
-        if on_state is not None and (
-            not callable(on_state) or inspect.iscoroutinefunction(on_state)
-        ):
-            raise TypeError(f"on_state must be a plain function, not {on_state!r:.80}")
         if callback is not None:
             check_callback(of, callback)
             takes_status(callback)
         self._of = of
         self._callback = callback
         self._latency = latency
-        self._on_state = on_state
-        self._limit = source.limit
+        self._terms = terms
         self._handed = 0
         self._run: Run | None = None
-        self._since = 0 if since is None else since
         self._delivery: asyncio.Task[None] | None = None
-        self._terms = Terms(
-            source,
-            self._since,
-            timeout,
-            max_retries,
-            retry_for,
-            checkpoint,
-            checkpoint_every,
-            self._state,
-        )
 
     @property
     def seq(self) -> Any:
         """The seq of the change that was handed out last, or that the server says it has come to."""
         seq = None if self._run is None else self._run.seq
-        return self._since if seq is None else seq
+        return self._terms.since if seq is None else seq
 
     @property
     def listening(self) -> bool:
@@ -225,7 +186,8 @@ class ChangesFeed:
         if self._run is not None:
             seq = self._run.seq
             self._handed += self._run.handed
-        left = None if self._limit is None else self._limit - self._handed
+        limit = self._terms.source.limit
+        left = None if limit is None else limit - self._handed
         self._delivery = None
         self._run = Run(self._terms, Home(private), seq, left)
         return self._run
@@ -306,13 +268,6 @@ class ChangesFeed:
     ) -> None:
         await self.stop()
 
-    def _state(self, state: FeedState) -> None:
-        if self._on_state is not None:
-            try:
-                call_back(self._on_state, state)
-            except Exception:
-                log.exception("on_state has failed")
-
 
 def asks_for_feed(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
     """Whether the arguments of a method ask for a feed, and not for a list."""
@@ -345,19 +300,8 @@ def feed_of_updates(
     options = {**options, "since": since, "limit": limit}
     source = Source(couch._session, "", feed, heartbeat or 0.0, options)
     made = ChangesFeed.__new__(ChangesFeed)
-    made._set_up(
-        couch,
-        source,
-        None,
-        callback,
-        since,
-        latency,
-        timeout,
-        max_retries,
-        retry_for,
-        0.0,
-        on_state,
-    )
+    terms = Terms(source, since, timeout, max_retries, retry_for, None, 0.0, on_state)
+    made._set_up(couch, callback, latency, terms)
     return made
 
 

@@ -8,6 +8,7 @@ is finished.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import HTTPError
-from ..styles import Home
+from ..options import check_count, check_seconds
+from ..styles import Home, call_back
 from .checkpoint import Checkpoint
 from .following import Follower
 from .source import Source
@@ -29,7 +31,7 @@ _MANY = 100
 _MUCH = 256 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass
 class Terms:
     """On which terms a feed listens; attributes as of `ChangesFeed`."""
 
@@ -40,7 +42,19 @@ class Terms:
     retry_for: float | None
     checkpoint: Checkpoint | None
     checkpoint_every: float
-    on_state: Callable[[FeedState], None]
+    on_state: Callable[[FeedState], Any] | None
+
+    def __post_init__(self) -> None:
+        if self.since is None:
+            self.since = 0
+        for name in ("timeout", "retry_for", "checkpoint_every"):
+            if (seconds := getattr(self, name)) is not None:
+                check_seconds(seconds, name)
+        if self.max_retries is not None:
+            check_count(self.max_retries, "max_retries")
+        told = self.on_state
+        if told is not None and (not callable(told) or inspect.iscoroutinefunction(told)):
+            raise TypeError(f"on_state must be a plain function, not {told!r:.80}")
 
 
 class Run:
@@ -336,4 +350,8 @@ class Run:
         delay = f" in {state.seconds:.1f} s" if state.seconds else ""
         why = f": {state.reason}" if state.reason else ""
         log.log(level, "%s: %s%s%s", source.path, state.name, delay, why)
-        self._terms.on_state(state)
+        if self._terms.on_state is not None:
+            try:
+                call_back(self._terms.on_state, state)
+            except Exception:
+                log.exception("on_state has failed")
