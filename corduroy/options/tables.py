@@ -1,12 +1,22 @@
-"""Options: which exist, what they take, and how they go into a query, or into a body."""
+"""The tables of options: which exist, what each takes, and how it goes into a query or a body."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from .transport.encoding import encode_json
+from ..transport.encoding import encode_json
+from .checks import (
+    check_count,
+    check_flag,
+    check_int,
+    check_keys,
+    check_names,
+    check_object,
+    check_order,
+    check_text,
+)
 
 T = TypeVar("T")
 
@@ -20,23 +30,18 @@ def _list(name: str, value: Any) -> str:
 
 
 def _flag(name: str, value: Any) -> str:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {value!r:.80}")
+    check_flag(value, name)
     return "true" if value else "false"
 
 
 def _count(name: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r:.80}")
-    if value < 0:
-        raise ValueError(f"{name} must not be negative, as {value} is")
+    check_count(value, name)
     return str(value)
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {value!r:.80}")
-    return value
+    check_text(value, name)
+    return str(value)
 
 
 def _name(name: str, value: Any) -> str:
@@ -169,44 +174,6 @@ def _as_is(encoder: Encoder) -> Checker:
     return check
 
 
-def check_names(name: str, value: Any) -> list[str]:
-    """Take a list of names: fields, or ids.
-
-    Args:
-        name (str): the argument's name.
-        value (list of str): the names.
-
-    Returns:
-        list of str: the names.
-    """
-    names = check_keys(value, name)
-    for at, one in enumerate(names):
-        _text(f"{name}[{at}]", one)
-    return names
-
-
-def check_order(name: str, value: Any) -> list[Any]:
-    """Take the fields by which documents are to be sorted, or indexed.
-
-    Args:
-        name (str): the argument's name.
-        value (list): fields, each a str or ``{field: "asc" or "desc"}``.
-
-    Returns:
-        list: the fields.
-    """
-    order = check_keys(value, name)
-    for at, one in enumerate(order):
-        if isinstance(one, str):
-            continue
-        if not isinstance(one, Mapping) or len(one) != 1:
-            raise TypeError(
-                f"{name}[{at}] must be a field's name or {{name: 'asc' or 'desc'}}, not {one!r:.80}"
-            )
-        _one_of("asc", "desc")(f"{name}[{at}]", *one.values())
-    return order
-
-
 def _index(name: str, value: Any) -> list[str]:
     parts = value.removeprefix("_design/").split("/", 1) if isinstance(value, str) else value
     parts = check_names(name, parts)
@@ -222,22 +189,6 @@ def _quorum(name: str, value: Any) -> int:
 
 def _stale(name: str, value: Any) -> Any:
     return value if value is False else _one_of("ok")(name, value)
-
-
-def check_object(name: str, value: Any) -> Any:
-    """Take a dict that JSON can say: a selector, say.
-
-    Args:
-        name (str): the argument's name.
-        value (dict): the dict.
-
-    Returns:
-        dict: the same.
-    """
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict, not {value!r:.80}")
-    encode_json(value, name)
-    return value
 
 
 def _analyzer(name: str, value: Any) -> Any:
@@ -362,54 +313,3 @@ def encode_options(
         if value is not None or encoder is _key:
             query[name] = encoder(name, value)
     return query
-
-
-def check_keys(keys: Iterable[Any], name: str = "keys") -> list[Any]:
-    """Take a list of keys, however it comes.
-
-    Args:
-        keys (iterable): the keys; not a str or a dict, which would fall apart.
-        name (str): the argument's name.
-
-    Returns:
-        list: the keys.
-    """
-    if isinstance(keys, str | bytes | Mapping) or not isinstance(keys, Iterable):
-        raise TypeError(f"{name} must be a list, not {keys!r:.80}")
-    return list(keys)
-
-
-def check_int(value: Any, name: str, most: int | None = None) -> None:
-    """Refuse what is no int of at least 1; True is none either.
-
-    Args:
-        value (int): the number.
-        name (str): the argument's name.
-        most (int): the greatest that it may be.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= (most or value):
-        bounds = "of at least 1" if most is None else f"from 1 to {most}"
-        raise ValueError(f"{name} must be an int {bounds}, not {value!r:.80}")
-
-
-def check_count(value: Any, name: str) -> None:
-    """Refuse what is no int of at least 0.
-
-    Args:
-        value (int): the number.
-        name (str): the argument's name.
-    """
-    _count(name, value)
-
-
-def check_seconds(seconds: Any, name: str = "timeout") -> None:
-    """Refuse what is no number of seconds.
-
-    Args:
-        seconds (float): the number.
-        name (str): the argument's name.
-    """
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} must be a number of seconds, not {seconds!r:.80}")
-    if not seconds >= 0:
-        raise ValueError(f"{name} must be at least 0, not {seconds!r}")

@@ -1,0 +1,51 @@
+"""Options and arguments: the tables of what there is, and the checks of what is given."""
+
+from .checks import (
+    check_count,
+    check_flag,
+    check_int,
+    check_keys,
+    check_names,
+    check_object,
+    check_order,
+    check_seconds,
+)
+from .tables import (
+    CHANGES,
+    DATABASES,
+    DB_UPDATES,
+    DOCUMENT,
+    FIND,
+    INDEX,
+    KEYS,
+    REPLICATION,
+    SCHEDULER,
+    VIEW,
+    Encoder,
+    check_options,
+    encode_options,
+)
+
+__all__ = [
+    "CHANGES",
+    "DATABASES",
+    "DB_UPDATES",
+    "DOCUMENT",
+    "FIND",
+    "INDEX",
+    "KEYS",
+    "REPLICATION",
+    "SCHEDULER",
+    "VIEW",
+    "Encoder",
+    "check_count",
+    "check_flag",
+    "check_int",
+    "check_keys",
+    "check_names",
+    "check_object",
+    "check_options",
+    "check_order",
+    "check_seconds",
+    "encode_options",
+]
