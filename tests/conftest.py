@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="corduroy",
         help="the AsyncHTTPClient that the databases of the tests go through",
     )
+
+
+def pytest_configure() -> None:
+    # A shell has what it runs in the background ignore Ctrl-C, and so do the programs that that starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
