@@ -14,6 +14,8 @@ from .transport.messages import Request
 
 _revision = re.compile(r"[0-9]+-[0-9a-zA-Z]+").fullmatch
 
+_KEPT_OUT = (401, 403)
+
 JSON = {"Content-Type": "application/json"}
 
 
@@ -61,6 +63,28 @@ async def ask_json(
     return (await ask(method, path, query, accept=accept, **options)).json()
 
 
+async def ask_head(path: str, accept: tuple[int, ...] = ()) -> Answer:
+    """Send a HEAD request; if nobody is let in, the error has the server's reason, too.
+
+    Args:
+        path (str): the encoded path below the server's root.
+        accept (tuple of int): refusals that are answers.
+
+    Returns:
+        Answer: the answer.
+    """
+    answer = await ask("HEAD", path, accept=(*_KEPT_OUT, *accept))
+    if answer.code in _KEPT_OUT:
+        await ask("GET", path)  # raises, with the reason that HEAD has no body for
+        answer = await ask("HEAD", path, accept=accept)
+    return answer
+
+
+async def there_is(path: str) -> bool:
+    """Ask whether there is something at a path; arguments and errors as of `ask_head`."""
+    return (await ask_head(path, accept=(404,))).code != 404
+
+
 NOT_OFFERED = "not_offered"
 """The ``error`` of a `NotFound` that `offering` raises."""
 
@@ -93,8 +117,14 @@ def offering(what: str, reasons: Container[str] = _TAKEN_FOR_A_DOCUMENT) -> Iter
     except (BadRequest, NotFound) as error:
         if error.reason not in reasons:
             raise
-        said = f"this server does not offer {what}"
-        raise NotFound(404, NOT_OFFERED, said, method=error.method, url=error.url) from None
+        raise NotFound(
+            404,
+            NOT_OFFERED,
+            f"this server does not offer {what}",
+            method=error.method,
+            url=error.url,
+            response=error.response,
+        ) from None
 
 
 def doc_path(id: str, name: str = "id") -> str:
@@ -127,7 +157,7 @@ async def current_rev(db: str, id: str) -> str | None:
 
     Endpoint: ``HEAD /{db}/{docid}``.
     """
-    answer = await ask("HEAD", db + doc_path(id), accept=(404,))
+    answer = await ask_head(db + doc_path(id), accept=(404,))
     return None if answer.code == 404 else await revision_of(answer, db + doc_path(id))
 
 

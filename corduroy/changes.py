@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from . import defaults
-from .asking import NOT_OFFERED, TAKEN_FOR_A_DATABASE, ask_json, offering
-from .errors import BadRequest, NotFound, RequestTimeout
+from .asking import TAKEN_FOR_A_DATABASE, ask_json, offering
+from .errors import RequestTimeout
 from .options import (
     CHANGES,
     DB_UPDATES,
@@ -38,7 +38,7 @@ async def _within(
 ) -> dict[str, Any]:
     """What PouchDB Server answers to a longpoll, whose timeout it does not heed."""
     if seconds:  # a request's own 0 would be no limit
-        with contextlib.suppress(RequestTimeout):
+        with suppress(RequestTimeout):
             return await _ask(db, query, body, {"timeout": seconds})
     at_once = {name: value for name, value in query.items() if name not in ("feed", "timeout")}
     return await _ask(db, at_once, body, {})
@@ -51,10 +51,7 @@ async def _ask(
     asking = ask_json(
         "GET" if body is None else "POST", f"{db}/_changes", query, safe=True, **options
     )
-    filtered = query.get("filter")
-    if filtered not in _NOT_EVERYWHERE:
-        return dict(await asking)
-    with offering(f"_changes?filter={filtered}"):
+    with offering_changes(query.get("filter")):
         return dict(await asking)
 
 
@@ -62,16 +59,23 @@ async def list_updates(options: Mapping[str, Any]) -> dict[str, Any]:
     """List what has happened to databases; arguments and result as of `Couch.db_updates`."""
     query, waits, rest = _waiting(options)
     query |= encode_options(rest, DB_UPDATES, "db_updates")
-    try:
+    with offering_updates():
         return dict(await ask_json("GET", "/_db_updates", query, **waits))
-    except (BadRequest, NotFound) as error:
-        if error.reason and error.reason not in TAKEN_FOR_A_DATABASE:  # PouchDB Server gives none
-            raise
-        said = (
-            "this server does not offer _db_updates: CouchDB does once an administrator has created "
-            "the database _global_changes"
-        )
-        raise NotFound(404, NOT_OFFERED, said, method=error.method, url=error.url) from None
+
+
+def offering_changes(filter: str | None) -> AbstractContextManager[None]:
+    """As `offering`, of a filter that not every server has."""
+    if filter not in _NOT_EVERYWHERE:
+        return nullcontext()
+    return offering(f"_changes?filter={filter}")
+
+
+def offering_updates() -> AbstractContextManager[None]:
+    """As `offering`, of ``_db_updates``."""
+    said = (
+        "_db_updates: CouchDB does once an administrator has created the database _global_changes"
+    )
+    return offering(said, ("", *TAKEN_FOR_A_DATABASE))  # PouchDB Server gives no reason
 
 
 def _waiting(options: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:

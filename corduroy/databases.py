@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .asking import ask, ask_json
+from .asking import ask, ask_json, there_is
 from .calls import together
 from .database import Database, database_of
 from .options import DATABASES, check_keys, encode_options
@@ -99,11 +99,11 @@ class Databases(Served[S]):
         Raises:
             NotFound: there is none, and it was not to be created.
 
-        Endpoints: ``HEAD /{db}``, ``PUT /{db}``, ``GET /{db}``. The last tells why there is none.
+        Endpoints: ``HEAD /{db}``, ``PUT /{db}``, ``GET /{db}``. The last tells why there is none, or
+        why nobody is let in.
         """
         path = database_path(name)
-        answer = await ask("HEAD", path, accept=(404,))
-        if answer.code == 404:
+        if not await there_is(path):
             if not create_if_missing:
                 await ask("GET", path)  # raises, with the reason that HEAD has no body for
             await ask_json("PUT", path, accept=(412,))
@@ -119,9 +119,9 @@ class Databases(Served[S]):
         Returns:
             bool: True if it does.
 
-        Endpoint: ``HEAD /{db}``.
+        Endpoints: ``HEAD /{db}``, ``GET /{db}``. The latter tells why nobody is let in.
         """
-        return (await ask("HEAD", database_path(name), accept=(404,))).code != 404
+        return await there_is(database_path(name))
 
     @operation
     async def create(
@@ -146,10 +146,13 @@ class Databases(Served[S]):
 
         Raises:
             PreconditionFailed: it exists already.
+            NotFound: the server has no partitioned databases; nothing was created.
 
-        Endpoint: ``PUT /{db}``.
+        Endpoints: ``PUT /{db}``, ``GET /``. The latter first, where it is to be partitioned.
         """
         path, cut = database_path(name), cutting(q, n, partitioned)
+        if partitioned:
+            await self._server.check_partitions()
         await ask_json("PUT", path, cut, accept=(412,) if exists_ok else ())
         return self.database(name)
 

@@ -30,8 +30,8 @@ request_timeout: float = 60.0
 """Seconds until an answer must be whole; 0 is no limit."""
 
 max_clients: int = 64
-"""How many requests one `Couch` has under way at once, on one event loop. Others wait their turn. This
-one is read at the first of them."""
+"""How many requests one `Couch` has under way at once, on one event loop. Others wait their turn.
+(Another client than corduroy's own, of a class that the `Couch` was given, reads it once.)"""
 
 bulk_count: int = 2000
 """How many documents go in one ``_bulk_docs`` request at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
-from .asking import JSON, ask, ask_json, doc_path, id_and_rev, revision_of
+from .asking import JSON, ask, ask_head, ask_json, doc_path, id_and_rev, revision_of
 from .calls import together
 from .conflicts import replace
 from .documents import AttrDict, Document, bind, bound
@@ -133,7 +133,7 @@ class Reading(Place[S]):
         revision.
         """
         path = self._path + doc_path(id)
-        answer = await ask("HEAD", path)
+        answer = await ask_head(path)
         size = answer.header("content-length")
         return AttrDict(
             rev=await revision_of(answer, path),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from .asking import NOT_OFFERED, ask_json
+from .asking import NOT_OFFERED, ask, ask_json
 from .errors import NotFound
 from .options import REPLICATION, check_options
 from .scheduling import cancel, check_cancelling, document_path, wait
@@ -28,22 +28,28 @@ async def replicate(
 ) -> dict[str, Any]:
     """Start a replication; arguments and result as of `Couch.replicate`."""
     options = _checked(options)
-    db, id = options.pop("db", None), _document_id(options)
+    db, (id, called) = options.pop("db", None), _document_id(options)
     if id is None and (db is not None or "_rev" in options):
         raise ValueError("db and _rev are for a document: give its _id as well")
-    path = "/_replicate" if id is None else document_path(db, id, "_id")
+    path = "/_replicate" if id is None else document_path(db, id, called)
     ends = {"source": _end(server, source, "source"), "target": _end(server, target, "target")}
     if options.get("cancel") and id is not None:
         return await cancel(server, id, db)
     body = {name: await _written(server, end, name) for name, end in ends.items()} | options
     pouchdb = await server.is_pouchdb()
+    by_document = pouchdb and id is None and ("doc_ids" in body or "selector" in body)
     if "doc_ids" in body and not pouchdb:
         body["doc_ids"] = [_quoted(doc_id) for doc_id in body["doc_ids"]]
-    if id is not None:
-        return dict(await ask_json("PUT", path, json=body))
     if body.get("cancel"):
         await check_cancelling(server)
-    elif pouchdb and ("doc_ids" in body or "selector" in body):
+    elif by_document and body.get("continuous"):
+        said = "PouchDB Server chooses documents continuously only by a document: give it an '_id'"
+        raise NotFound(None, NOT_OFFERED, said)
+    elif pouchdb:
+        await _check_source(server, ends["source"])
+    if id is not None:
+        return dict(await ask_json("PUT", path, json=body))
+    if by_document:
         return await _by_document(server, body)
     at_once = body.get("cancel") or body.get("continuous")
     # The server answers when all is copied, however long that takes.
@@ -54,9 +60,6 @@ async def replicate(
 async def _by_document(server: Server, body: Mapping[str, Any]) -> dict[str, Any]:
     """Replicate by a document that is gone afterwards: PouchDB Server heeds ``doc_ids`` and
     ``selector`` in documents alone, and copies everything otherwise."""
-    if body.get("continuous"):
-        said = "PouchDB Server chooses documents continuously only by a document: give it an '_id'"
-        raise NotFound(None, NOT_OFFERED, said)
     id = f"corduroy-{uuid.uuid4().hex}"
     await ask_json("PUT", f"/_replicator/{id}", json=body)
     try:
@@ -79,12 +82,12 @@ def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _document_id(options: dict[str, Any]) -> str | None:
-    """Take the id of the replication's document out of its options."""
-    ids = {options.pop(name) for name in ("_id", "replication_id") if name in options}
+def _document_id(options: dict[str, Any]) -> tuple[str | None, str]:
+    """Take the id of the replication's document out of its options, and what it was called there."""
+    ids = {options.pop(name): name for name in ("replication_id", "_id") if name in options}
     if len(ids) > 1:
         raise ValueError("_id and replication_id are two names for the same: give one of them")
-    return ids.pop() if ids else None
+    return ids.popitem() if ids else (None, "_id")
 
 
 def _quoted(id: str) -> str:
@@ -116,7 +119,7 @@ def _end(server: Server, end: Any, name: str) -> _End:
     if isinstance(end, str):
         if "@" in end:  # an url that has lost its beginning: what it holds is not for an error
             raise ValueError(f"{name} must be a database's name, or begin with http:// or https://")
-        return _End(_form(server, database_path(end)), end)
+        return _End(_form(server, database_path(end, name)), end)
     if isinstance(end, Place):
         own = unquote(end._path[1:]) if end._session is server.session else None
         return _End(_form(end._server, end._path), own)
@@ -144,6 +147,18 @@ def _checked_form(end: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _form(server: Server, path: str) -> dict[str, Any]:
     """A database as it is for others, with the credentials of whoever knows it."""
     return {"url": server.session.url + path, "headers": server.session.proof()}
+
+
+async def _check_source(server: Server, source: _End) -> None:
+    """Refuse one of the server's own that is missing: PouchDB Server would create it, and copy that."""
+    parts = urlsplit(str(source.form["url"]))
+    url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if not url.startswith(f"{server.session.url}/"):
+        return
+    path = url.removeprefix(server.session.url)
+    if (await ask("HEAD", path, accept=(404,))).code == 404:
+        said = f"source: there is no database {unquote(path[1:])!r:.80}"
+        raise NotFound(404, "db_not_found", said, method="HEAD", url=url)
 
 
 async def _written(server: Server, end: _End, name: str) -> Any:

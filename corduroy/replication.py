@@ -54,9 +54,12 @@ class Replication(Served[S]):
             TypeError: there is no such option, or it has a value of a wrong type.
             ValueError: options exclude each other, or an end is no database.
             Conflict: there is such a document already.
+            NotFound: the source is missing, on PouchDB Server (others raise `ServerError`, or tell of
+                it in the document); or PouchDB Server cannot do it.
 
         Endpoints: ``POST /_replicate``, ``PUT /{db}/{docid}``, ``HEAD /{db}/{docid}``,
-        ``GET /{db}/{docid}``, ``DELETE /{db}/{docid}``. The last three to cancel by a document.
+        ``GET /{db}/{docid}``, ``DELETE /{db}/{docid}``, ``HEAD /{db}``. The last one on PouchDB
+        Server, the three before it to cancel by a document.
         """
         return await replicate(self._server, source, target, options)
 

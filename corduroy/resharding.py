@@ -122,7 +122,7 @@ class Resharding(Served[S]):
         if shard is not None and range is not None:
             raise ValueError("range goes with db: a shard has its own")
         if db is not None:
-            database_path(db)
+            database_path(db, "db")
         chosen = {"db": db, "shard": shard, "range": range, "node": node}
         job = {"type": "split"} | {
             name: value for name, value in chosen.items() if value is not None

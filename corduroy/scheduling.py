@@ -55,7 +55,7 @@ def replicator_path(db: str | None) -> str:
     """The path of a replicator database; None: that of ``_replicator``."""
     if db is None:
         return "/_replicator"
-    path = database_path(db)
+    path = database_path(db, "db")
     if db != "_replicator" and not db.endswith("/_replicator"):
         raise ValueError(
             f"db {db!r:.80} is no replicator database: those are '_replicator', and all whose "

@@ -11,9 +11,9 @@ from typing import Any, TypedDict
 from tornado.httpclient import AsyncHTTPClient
 
 from . import defaults
-from .asking import ask, ask_json
-from .errors import ServerError
-from .options import DATABASES, check_int, check_seconds, encode_options
+from .asking import NOT_OFFERED, ask, ask_json
+from .errors import NotFound, ServerError
+from .options import DATABASES, check_flag, check_int, check_seconds, encode_options
 from .styles import S, Styled, check_style
 from .transport.answer import Answer
 from .transport.auth import Auth, BasicAuth
@@ -52,7 +52,7 @@ class Server:
         self.session = session
         self._uuids: list[str] = []
         self._generation = process.generation
-        self._pouchdb = self._classic = False
+        self._pouchdb = self._classic = self._partitions = False
         self._known = False
 
     async def spare_uuids(self, count: int) -> list[str]:
@@ -106,6 +106,16 @@ class Server:
         await self._get_to_know()
         return self._pouchdb
 
+    async def check_partitions(self) -> None:
+        """Raise what says so if the server has no partitioned databases: it would make another one.
+
+        Endpoint: ``GET /``.
+        """
+        await self._get_to_know()
+        if not self._partitions:
+            said = "this server does not offer partitioned databases: nothing was created"
+            raise NotFound(None, NOT_OFFERED, said)
+
     async def _get_to_know(self) -> None:
         if self._known:
             return
@@ -113,6 +123,7 @@ class Server:
         major = str(info.get("version", "")).partition(".")[0]
         self._pouchdb = "couchdb" not in info
         self._classic = self._pouchdb or not major.isdigit() or int(major) < 2
+        self._partitions = "partitioned" in info.get("features", ())
         self._known = True
 
     async def check_up(self) -> None:
@@ -186,9 +197,10 @@ def connect(
     http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None = None,
 ) -> Server:
     """Make a `Server` of what a program tells about it; arguments as of `Couch`. Nothing is sent."""
+    name = "url"
     if url is None:
-        url = os.environ.get("COUCHDB_URL") or f"{defaults.host}:{defaults.port}"
-    parts = check_url(url)
+        name, url = _usual_url()
+    parts = check_url(url, name)
     if port is not None:
         check_int(port, "port", most=65535)
         host = parts.netloc.removesuffix(f":{parts.port}") if parts.port else parts.netloc
@@ -206,6 +218,10 @@ def connect(
         raise TypeError(f"ca_certs must be a str or a Path, not {ca_certs!r:.80}")
     if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
         raise TypeError(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r:.80}")
+    check_flag(verify, "verify")
+    if not verify and (ca_certs is not None or ssl_context is not None):
+        given = "ssl_context" if ca_certs is None else "ca_certs"
+        raise ValueError(f"verify=False accepts any certificate: give it or {given}, not both")
     if http_client is not None and not _is_client(http_client):
         raise TypeError(
             f"http_client must be an AsyncHTTPClient or a class of them, not {http_client!r:.80}"
@@ -222,6 +238,14 @@ def connect(
             http_client=http_client,
         )
     )
+
+
+def _usual_url() -> tuple[str, str]:
+    """The server of a program that names none: where it is named, and its url."""
+    given = os.environ.get("COUCHDB_URL")
+    if given:
+        return "COUCHDB_URL", given
+    return "defaults.host", f"{defaults.host}:{defaults.port}"
 
 
 def _cookie(cookie: Any) -> str:
@@ -257,11 +281,12 @@ def _auth(
     return None if user is None else BasicAuth(user, password or "")
 
 
-def database_path(name: str) -> str:
+def database_path(name: str, argument: str = "name") -> str:
     """The path of a database, its name checked against CouchDB's rule.
 
     Args:
         name (str): the database's name.
+        argument (str): the argument's name, for errors.
 
     Returns:
         str: the path, encoded.
@@ -271,17 +296,18 @@ def database_path(name: str) -> str:
         ValueError: it breaks the rule.
     """
     if not isinstance(name, str):
-        raise TypeError(f"name must be a str, not {name!r:.80}")
+        raise TypeError(f"{argument} must be a str, not {name!r:.80}")
     if not _NAME(name) and name not in _SYSTEM:
         raise ValueError(
-            f"name {name!r:.80} is no database name: it must begin with a lower-case letter, "
+            f"{argument} {name!r:.80} is no database name: it must begin with a lower-case letter, "
             "and hold only lower-case letters, digits and _ $ ( ) + - /"
         )
-    return "/" + quote_segment(name, "name")
+    return "/" + quote_segment(name, argument)
 
 
 def cutting(q: int | None, n: int | None, partitioned: bool) -> dict[str, str]:
     """How a new database is to be cut, as parameters; arguments as of `Couch.create`."""
+    check_flag(partitioned, "partitioned")
     query = {}
     for name, number in (("q", q), ("n", n)):
         if number is not None:

@@ -14,7 +14,8 @@ class Status:
     Attributes:
         code (int): the HTTP status of the last answer; 599 where none came.
         exception (HTTPError | Exception | None): what the other calling styles would have raised.
-        response: the decoded body of an answer that was refused; None for a success.
+        response: the decoded body of an answer that was refused. After a success the data that the
+            callback gets, which is made of the body: that one is not kept beside it.
     """
 
     __slots__ = ("_headers", "code", "exception", "response")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .asking import NOT_OFFERED, ask, ask_json, offering
+from .asking import NOT_OFFERED, ask_json, offering, there_is
 from .design import ddoc_name
 from .errors import NotFound
 from .options import check_int, check_keys, check_names
@@ -26,9 +26,9 @@ class Upkeep(Place[S]):
         Returns:
             bool: True if it does.
 
-        Endpoint: ``HEAD /{db}``.
+        Endpoints: ``HEAD /{db}``, ``GET /{db}``. The latter tells why nobody is let in.
         """
-        return (await ask("HEAD", self._path, accept=(404,))).code != 404
+        return await there_is(self._path)
 
     @operation
     async def info(self, ddoc: str | None = None) -> dict[str, Any]:

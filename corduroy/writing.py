@@ -10,6 +10,7 @@ from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
 from .content import Streams, inlined
 from .documents import bind
 from .errors import ExpectationFailed
+from .options import check_flag
 from .server import Place
 from .styles import S, operation
 from .transport.auth import check_texts
@@ -59,7 +60,13 @@ class Writing(Place[S]):
         """
         given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
         usual = {"batch": False, "all_or_nothing": False, "new_edits": True}
-        options = {name: value for name, value in given.items() if value not in (None, usual[name])}
+        check_flag(force, "force")
+        options = {}
+        for name, value in given.items():
+            if value is not None:
+                check_flag(value, name)
+                if value is not usual[name]:
+                    options[name] = value
         return await save_docs(self, docs, merge, force, options)
 
     @operation
@@ -81,6 +88,7 @@ class Writing(Place[S]):
 
         Endpoint: ``POST /{db}``.
         """
+        check_flag(batch, "batch")
         draft = _Draft(doc, "doc", {})
         query = {"batch": "ok"} if batch else None
         said: dict[str, Any] = await ask_json(

@@ -260,9 +260,10 @@ class Follower:
         while True:
             await asyncio.sleep(self._retry_at - self._loop.time())
             try:
-                if self.seq is None:
-                    self.seq = await self._find_start()
-                stream = await self._open()
+                with self._source.offering():
+                    if self.seq is None:
+                        self.seq = await self._find_start()
+                    stream = await self._open()
             except HTTPError as error:
                 self._broke(error)
                 continue

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
-from ..changes import encode_changes
+from ..changes import encode_changes, offering_changes, offering_updates
 from ..documents import bound
 from ..options import CHANGES, DB_UPDATES, check_int, check_seconds
 from ..transport.encoding import encode_json, query_string
@@ -111,6 +112,12 @@ class Source:
     def ask_now(self) -> Request:
         """Ask for the seq that history has come to."""
         return Request("GET", self.path + query_string({"since": "now", "limit": "1"}))
+
+    def offering(self) -> AbstractContextManager[None]:
+        """Say so in an error if the server does not have what is asked for."""
+        if self._of_documents:
+            return offering_changes(self._query.get("filter"))
+        return offering_updates()
 
     def changes(self, rows: list[dict[str, Any]]) -> list[Any]:
         """Make what the program gets of rows as the server sent them."""

@@ -48,6 +48,19 @@ def _name(name: str, value: Any) -> str:
     return _key(name, _text(name, value))
 
 
+def _function(name: str, value: Any) -> str:
+    """The name of a design document's function, as servers take it for an option."""
+    ddoc, _, function = _text(name, value).partition("/")
+    if not (ddoc and function) or ddoc.startswith("_"):
+        raise ValueError(f"{name} must be 'ddoc/{name}', not {value!r:.80}")
+    return str(value)
+
+
+def _filter(name: str, value: Any) -> str:
+    own = _text(name, value).startswith("_") and "/" not in value  # "_design", "_view"…
+    return str(value) if own else _function(name, value)
+
+
 def _seq(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):  # BigCouch's
         return _key(name, value)
@@ -135,8 +148,8 @@ CHANGES: dict[str, Encoder] = {
     "attachments": _flag,
     "att_encoding_info": _flag,
     "style": _one_of("main_only", "all_docs"),
-    "filter": _text,
-    "view": _text,
+    "filter": _filter,
+    "view": _function,
     "seq_interval": _count,
 }
 """Every option of ``_changes`` that is not about waiting."""
@@ -241,7 +254,7 @@ INDEX: dict[str, Checker] = {
 
 
 REPLICATION: dict[str, Checker] = {
-    **dict.fromkeys(("_id", "_rev", "replication_id", "db", "owner", "filter"), _text),
+    **dict.fromkeys(("_id", "_rev", "replication_id", "db", "owner"), _text),
     **dict.fromkeys(("cancel", "continuous", "create_target"), _as_is(_flag)),
     **dict.fromkeys(("use_bulk_get", "use_checkpoints", "winning_revs_only"), _as_is(_flag)),
     **dict.fromkeys(("create_target_params", "query_params", "selector", "user_ctx"), check_object),
@@ -251,6 +264,7 @@ REPLICATION: dict[str, Checker] = {
     **dict.fromkeys(("worker_batch_size", "worker_processes"), _as_is(_count)),
     **dict.fromkeys(("ibrowse_options", "socket_options"), _text),
     "doc_ids": check_names,
+    "filter": _function,
     "since_seq": _as_is(_seq),
 }
 """Every option of a replication."""

@@ -107,8 +107,8 @@ class CallbackCall(Call):
         answer = self._answer
         if error is None:
             if answer is None:
-                return value, Status(200)
-            return value, Status(answer.code, lambda: answer.headers)
+                return value, Status(200, response=value)
+            return value, Status(answer.code, lambda: answer.headers, response=value)
         if isinstance(error, HTTPError):
             return error.response, error.status
         return None, Status(599 if answer is None else answer.code, exception=error)

@@ -8,6 +8,7 @@ const path = require("path");
 const PouchDB = require("pouchdb-core");
 const expressPouchDB = require("express-pouchdb");
 
+require("./framing");
 require("./hang_up");
 
 const GRACE = 500; // ms that requests under way get to finish

@@ -57,7 +57,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
 
     def initialize(  # type: ignore[override]
         self,
-        max_clients: int = 10,
+        max_clients: int | None = 10,
         defaults: dict[str, Any] | None = None,
         max_body_size: int | None = None,
         idle_timeout: float = 120.0,
@@ -65,7 +65,8 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
         """Set up the client; called with the arguments of ``configure`` and of the constructor.
 
         Args:
-            max_clients (int): how many requests may be under way at once; others wait their turn.
+            max_clients (int | None): how many requests may be under way at once; others wait their
+                turn. None: as many as `corduroy.defaults` say at the time.
             defaults (dict): default values of `HTTPRequest` attributes.
             max_body_size (int | None): the largest response body that is taken, in bytes, before and
                 after decompression; None: no limit.

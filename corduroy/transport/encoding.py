@@ -286,11 +286,12 @@ def render_headers(headers: Mapping[str, str]) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
-def check_url(url: str) -> SplitResult:
+def check_url(url: str, name: str = "url") -> SplitResult:
     """Take an url apart.
 
     Args:
         url (str): the url of a server or database.
+        name (str): where it was given, for errors.
 
     Returns:
         SplitResult: its parts.
@@ -301,26 +302,28 @@ def check_url(url: str) -> SplitResult:
             are not shown.
     """
     if not isinstance(url, str):
-        raise TypeError(f"url must be a str, not {type(url).__name__}")
+        raise TypeError(f"{name} must be a str, not {type(url).__name__}")
     if not url.isprintable() or " " in url:
-        raise ValueError("url holds a space, a line break or a control character")
+        raise ValueError(f"{name} holds a space, a line break or a control character")
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  (looked at for its error)
         (parts.hostname or "").encode("idna")
     except ValueError:  # urllib's own words may quote a password
-        raise ValueError("url has a host or port that cannot be; is its password quoted?") from None
+        raise ValueError(
+            f"{name} has a host or port that cannot be; is its password quoted?"
+        ) from None
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     if "@" in parts.path:
         raise ValueError(
-            "url has an '@' in its path: percent-encode the password's special letters"
+            f"{name} has an '@' in its path: percent-encode the password's special letters"
         )
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"url must start with http:// or https://, not {shown!r:.80}")
+        raise ValueError(f"{name} must start with http:// or https://, not {shown!r:.80}")
     if not parts.hostname:
-        raise ValueError(f"url {shown!r:.80} names no host")
+        raise ValueError(f"{name} {shown!r:.80} names no host")
     if parts.query or parts.fragment:
-        raise ValueError(f"url {shown!r:.80} must not have a query or fragment")
+        raise ValueError(f"{name} {shown!r:.80} must not have a query or fragment")
     if not parts.path.isascii():
-        raise ValueError(f"url {shown!r:.80} must have its path percent-encoded")
+        raise ValueError(f"{name} {shown!r:.80} must have its path percent-encoded")
     return parts

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from tornado.netutil import is_valid_ip
 
+from .. import defaults
 from .answer import Answer, ConnectionBroken, DeadlineMissed
 from .connection import Connection, PlainConnection
 from .sending import Producer
@@ -103,7 +104,8 @@ class Pool:
 
     Args:
         loop: the loop that they live on.
-        max_clients (int): how many exchanges may be under way at once.
+        max_clients (int | None): how many exchanges may be under way at once; None: as many as
+            `defaults` say, whenever one begins or ends.
         idle_timeout (float): seconds after which an unused connection is closed.
         max_body_size (int | None): the largest body that is taken, in bytes.
     """
@@ -111,12 +113,12 @@ class Pool:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        max_clients: int,
+        max_clients: int | None,
         idle_timeout: float = 120.0,
         max_body_size: int | None = None,
     ) -> None:
         self.loop = loop
-        self.max_clients = max_clients
+        self._max_clients = max_clients
         self.idle_timeout = idle_timeout
         self.max_body_size = max_body_size
         self._active = 0  # slots taken
@@ -262,6 +264,11 @@ class Pool:
         return connection, answer
 
     @property
+    def max_clients(self) -> int:
+        """How many exchanges may be under way at once."""
+        return defaults.max_clients if self._max_clients is None else self._max_clients
+
+    @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._open)
@@ -296,12 +303,12 @@ class Pool:
             raise
 
     def _free(self) -> None:
-        while self._waiting:
+        self._active -= 1
+        while self._waiting and self._active < self.max_clients:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
-        self._active -= 1
+                self._active += 1
 
     # -- connections --------------------------------------------------------------------------
 

@@ -300,7 +300,7 @@ class Session(Carrying):
         given = self.http_client
         client: AsyncHTTPClient
         if given is None:
-            client = KeepAliveHTTPClient(force_instance=True, max_clients=defaults.max_clients)
+            client = KeepAliveHTTPClient(force_instance=True, max_clients=None)
         elif isinstance(given, type):
             client = given(force_instance=True, max_clients=defaults.max_clients)
         elif given.io_loop.asyncio_loop is loop:  # type: ignore[attr-defined]

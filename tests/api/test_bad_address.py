@@ -3,6 +3,8 @@ ValueError or TypeError that names them; and nothing is sent, since nobody liste
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
@@ -48,6 +50,8 @@ def test_no_argument_breaks_out_of_the_request_line(refused, db, evil):
 
 # -- how the server is reached --------------------------------------------------------------------
 
+CONTEXT = ssl.create_default_context()
+
 
 @pytest.mark.parametrize(
     ("kind", "words", "options"),
@@ -90,6 +94,10 @@ def test_no_argument_breaks_out_of_the_request_line(refused, db, evil):
         (TypeError, "ca_certs", {"ca_certs": 5}),
         (TypeError, "ssl_context", {"ssl_context": 5}),
         (TypeError, "verfy", {"verfy": False}),
+        (TypeError, "verify must be True or False, not 'x'", {"verify": "x"}),
+        (TypeError, "verify must be True or False, not 0", {"verify": 0}),
+        (ValueError, "verify=False .* ca_certs", {"verify": False, "ca_certs": "ca.pem"}),
+        (ValueError, "verify=False .* ssl_context", {"verify": False, "ssl_context": CONTEXT}),
     ],
     ids=str,
 )

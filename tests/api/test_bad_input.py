@@ -295,6 +295,12 @@ def test_other_arguments_of_a_wrong_kind_are_named(refused, db, couch):
     refused(ValueError, "ddoc", db.info, "")
     refused(TypeError, "ddoc", db.compact, 5)
     refused(ValueError, "batch", db.save, [{}], batch=True)
+    for name in ("new_edits", "all_or_nothing", "batch", "force"):
+        for wrong in ("x", 0, 1, []):
+            words = f"{name} must be True or False"
+            for docs in ({"_id": "a"}, [{"_id": "a"}]):
+                refused(TypeError, words, db.save, docs, **{name: wrong})
+    refused(TypeError, "batch must be True or False", db.post, {}, batch="ok")
     refused(ValueError, "feed", db.changes, feed="hose")
     refused(TypeError, "since", db.changes, since=1.5)
     refused(TypeError, "doc_ids", db.changes, doc_ids="abc")
@@ -341,6 +347,14 @@ def test_other_arguments_of_a_wrong_kind_are_named(refused, db, couch):
 )
 def test_filters_that_exclude_each_other_are_named(refused, db, options, named):
     refused(ValueError, named, db.changes, **options)
+
+
+def test_a_filter_is_named_by_its_design_document_too(refused, db):
+    for name in ("", "mine", "mine/", "/mine", "_design/some/mine"):
+        for method, args in ((db.changes, ()), (db.push, ("x",)), (db.pull, ("x",))):
+            refused(ValueError, "filter must be 'ddoc/filter'", method, *args, filter=name)
+    refused(ValueError, "filter must be", db.push, "x", filter="_design")
+    refused(ValueError, "view must be 'ddoc/view'", db.changes, filter="_view", view="mine")
 
 
 def test_attachments_are_checked(refused, db, tmp_path):

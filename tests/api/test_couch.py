@@ -137,8 +137,9 @@ def test_db_creates_nothing_unless_it_is_told_to(call, couch, name):
 
 
 def test_how_a_database_is_cut_goes_in_the_query_not_in_the_body(call, canned, canned_couch):
+    canned.answer = lambda request: {"couchdb": "Welcome", "features": ["partitioned"]}
     call(canned_couch.create, "cut", q=4, n=1, partitioned=True)
-    (asked,) = canned.asked
+    asked = canned.asked[-1]
     assert (asked.method, asked.uri) == ("PUT", "/cut?q=4&n=1&partitioned=true")
     assert asked.body == b""
 
@@ -147,6 +148,26 @@ def test_a_database_can_be_partitioned(call, couch3, fresh3):
     name = fresh3("parted")
     call(couch3.create, name, q=2, n=1, partitioned=True)
     assert call(couch3.database(name).info)["props"] == {"partitioned": True}
+
+
+def test_a_server_without_partitions_makes_no_other_database_instead(call, couch, name, classic):
+    if classic:
+        with pytest.raises(NotFound, match="not offer partitioned databases: nothing was created"):
+            call(couch.create, name, partitioned=True, exists_ok=True)
+    else:
+        call(couch.create, name, partitioned=True, exists_ok=True)
+    assert call(couch.exists, name) is not classic
+
+
+def test_couchdb_2_makes_no_other_database_instead_either(call, canned, canned_couch):
+    canned.answer = lambda request: {
+        "couchdb": "Welcome",
+        "version": "2.3.1",
+        "features": ["scheduler"],
+    }
+    with pytest.raises(NotFound, match="does not offer partitioned databases"):
+        call(canned_couch.create, "parted", partitioned=True)
+    assert [asked.method for asked in canned.asked] == ["GET"]
 
 
 def test_all_dbs_takes_a_range_a_limit_and_an_order(call, couch):
@@ -269,6 +290,29 @@ def test_the_environment_goes_before_the_defaults_and_an_url_before_both(monkeyp
     assert Couch("http://other:1").url == "http://other:1"
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("db.internal:5984", "COUCHDB_URL must start with http://"),
+        ("http://:5984", "COUCHDB_URL 'http://:5984' names no host"),
+        ("http://who:se/cret@host", "COUCHDB_URL has "),
+        ("http://host?x=1", "COUCHDB_URL .* must not have a query"),
+    ],
+)
+def test_a_bad_url_in_the_environment_is_told_by_its_name(monkeypatch, url, words):
+    monkeypatch.setenv("COUCHDB_URL", url)
+    for make in (Couch, lambda: Database("things")):
+        with pytest.raises(ValueError, match=words):
+            make()
+
+
+@pytest.mark.usefixtures("no_environment")
+def test_a_bad_default_is_told_by_its_name(monkeypatch):
+    monkeypatch.setattr(defaults, "host", "db.internal")
+    with pytest.raises(ValueError, match=r"defaults\.host must start with http://"):
+        Couch()
+
+
 def _basic(asked):
     kind, pair = asked.headers["Authorization"].split()
     assert kind == "Basic"
@@ -319,6 +363,25 @@ def test_wrong_credentials_are_unauthorized(call, couch3, fresh3, http_client):
     with pytest.raises(Unauthorized) as caught:
         call(couch.info)
     assert caught.value.reason == "Name or password is incorrect."
+
+
+def test_whoever_is_not_let_in_hears_why_even_if_asking_is_by_head(
+    call, couch3, fresh3, http_client
+):
+    couch = Couch(couch3.url, (fresh3("nobody"), "wrong"), http_client=http_client)
+    db = couch.database("db")
+    for method, *args in [(couch.exists, "db"), (couch.db, "db"), (db.exists,), (db.head, "id")]:
+        with pytest.raises(Unauthorized) as caught:
+            call(method, *args)
+        assert caught.value.reason == "Name or password is incorrect."
+
+
+def test_a_container_that_lets_nobody_in_says_why(couch3, fresh3, http_client):
+    couch = Couch(couch3.url, (fresh3("nobody"), "wrong"), http_client=http_client)
+    db = couch.database("db")
+    for ask in (lambda: "db" in couch, lambda: "id" in db, lambda: bool(db)):
+        with pytest.raises(Unauthorized, match=r"Name or password is incorrect\."):
+            ask()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ FORMS = {
         "echo": """function (head, req) { var row, ids = []; while (row = getRow()) ids.push(row.id);
             var body = typeof req.body == 'string' ? req.body : JSON.stringify(req.body);
             return JSON.stringify({ids: ids, method: req.method, body: body}); }""",
+        "csv": """function (head, req) { var row;
+            start({headers: {'Content-Type': 'text/csv', 'X-Made-By': 'list'}});
+            while (row = getRow()) send(row.id + ';');
+            return 'ä'; }""",
     },
     "updates": {
         "echo": """function (doc, req) { return [null, {json: {
@@ -108,6 +112,13 @@ def test_a_list_renders_the_rows_of_a_view(call, forms):
     assert _json(listed.body) == {"sum": 3, "by": "me"}
     assert _json(call(forms.list, "forms/sum", "all", key="a").body)["sum"] == 1
     assert _json(call(forms.list, "forms/sum", "all", startkey="b", limit=1).body)["sum"] == 2
+
+
+def test_a_list_may_send_its_headers_first_and_the_rest_in_pieces(call, forms):
+    listed = call(forms.list, "forms/csv", "all")
+    assert listed.body == "a;b/c d;ä"
+    assert listed.headers["Content-Type"].startswith("text/csv")
+    assert listed.headers["X-Made-By"] == "list"
 
 
 def test_a_list_renders_a_view_of_another_design_document(call, forms):

@@ -69,6 +69,22 @@ def test_replicating_what_is_not_there_fails(call, couch3, fresh3):
         call(couch3.replicate, fresh3("source"), fresh3("target"))
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"selector": {}}, {"_id": "copying"}, {"continuous": True}]
+)
+def test_pouchdb_server_does_not_make_a_source_that_is_missing(
+    call, couch, db, copies, classic, options
+):
+    if not classic:
+        pytest.skip("the server tells of it by itself, in its own ways")
+    missing = copies()
+    for source in (missing, f"{couch.url}/{missing}", couch.database(missing)):
+        with pytest.raises(NotFound, match=f"source: there is no database '{missing}'"):
+            call(couch.replicate, source, db, **options)
+    assert missing not in couch.with_style("blocking").all_dbs()
+    assert "copying" not in couch.replicator.with_style("blocking")
+
+
 # -- what is sent ---------------------------------------------------------------------------------
 
 
@@ -208,10 +224,13 @@ def test_a_replication_with_an_id_is_a_document(call, canned, canned_couch, name
         (TypeError, "since_seq must be a seq", {"since_seq": 1.5}),
         (TypeError, "worker_processes must be an int", {"worker_processes": "few"}),
         (ValueError, "_id", {"_id": "_x"}),
-        (ValueError, "_id must not be empty", {"_id": ""}),
+        (ValueError, "^_id must not be empty", {"_id": ""}),
+        (ValueError, "^replication_id must not be empty", {"replication_id": ""}),
+        (ValueError, "^replication_id '_x'", {"replication_id": "_x"}),
         (ValueError, "takes no notice of such documents", {"_id": "_design/x"}),
         (ValueError, "_id and replication_id", {"_id": "a", "replication_id": "b"}),
         (ValueError, "'jobs' is no replicator database", {"_id": "a", "db": "jobs"}),
+        (ValueError, "^db 'A' is no database name", {"_id": "a", "db": "A"}),
         (ValueError, "give its _id", {"db": "jobs/_replicator"}),
     ],
 )
@@ -224,7 +243,7 @@ def test_options_are_checked(refused, nobody, kind_of_error, words, options):
     [
         (TypeError, "source", 5),
         (TypeError, "source", None),
-        (ValueError, "Bad Name", "Bad Name"),
+        (ValueError, "^source 'Bad Name'", "Bad Name"),
         (ValueError, "names no host", "http:///db"),
         (ValueError, "source must have an 'url'", {"headers": {}}),
         (ValueError, "names no host", {"url": "http:///db"}),

@@ -252,6 +252,7 @@ def test_the_server_is_not_asked_all_the_time(canned, canned_couch):
         (ValueError, "poll must be above 0", "x", {"poll": 0}),
         (ValueError, "attempts", "x", {"attempts": 0}),
         (ValueError, "is no replicator database", "x", {"db": "music"}),
+        (ValueError, "^db 'A' is no database name", "x", {"db": "A"}),
     ],
 )
 def test_what_makes_no_sense_is_refused(refused, nobody, kind, words, replication, options):

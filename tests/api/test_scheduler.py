@@ -188,6 +188,7 @@ def test_where_there_is_no_scheduler_the_error_tells_where_to_look(call, canned,
     ("kind", "words", "args", "options"),
     [
         (ValueError, "'music' is no replicator database", ["music"], {}),
+        (TypeError, "^db must be a str, not 5", [5], {}),
         (ValueError, "limit is for lists", [], {"docid": "x", "limit": 1}),
         (ValueError, "docid must not be empty", [], {"docid": ""}),
         (ValueError, "states must be one of initializing", [], {"states": ["done"]}),

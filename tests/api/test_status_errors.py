@@ -245,7 +245,7 @@ def test_a_success_s_status(staff):
     data, status = _status(staff.get, "p0")
     assert data.first == "Ann"
     assert (status.ok, status.code, status.exception, status.error) == (True, 200, None, None)
-    assert status.response is None
+    assert status.response is data
     assert repr(status) == "<200/Success>"
     assert status
     assert status.headers["content-type"] == status.headers["CONTENT-TYPE"]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from corduroy import ChangesFeed, DatabaseUpdate, HTTPError, NotFound, PreconditionFailed
+from corduroy import ChangesFeed, DatabaseUpdate, NotFound, PreconditionFailed
 from tests.feeds.conftest import until
 
 
@@ -67,14 +67,14 @@ def test_with_a_callback_it_listens_at_once(updated, fresh3):
     asyncio.run(main())
 
 
-def test_where_the_server_has_none_it_says_so(couch, classic):
-    with pytest.raises(HTTPError if classic else NotFound):
-        list(couch.db_updates(feed="continuous"))
-
-
-def test_and_what_to_do(call, couch):
-    with pytest.raises(NotFound, match="created the database _global_changes"):
+def test_where_the_server_has_none_it_says_what_to_do(call, couch):
+    with pytest.raises(NotFound, match="created the database _global_changes") as listed:
         call(couch.db_updates)
+    for kind in ("continuous", "eventsource"):
+        for since in (0, "now"):
+            with pytest.raises(NotFound) as heard:
+                list(couch.db_updates(feed=kind, since=since))
+            assert heard.value.args == listed.value.args
 
 
 def test_there_is_no_place_for_a_checkpoint(couch):

@@ -36,6 +36,7 @@ from tests.feeds.test_resuming import row
         (TypeError, {"includedocs": True}),
         (ValueError, {"style": "x"}),
         (TypeError, {"filter": 3}),
+        (ValueError, {"filter": "mine"}),
         (TypeError, {"doc_ids": "abc"}),
         (ValueError, {"doc_ids": ["a"], "selector": {}}),
         (ValueError, {"filter": "a/b", "doc_ids": ["a"]}),

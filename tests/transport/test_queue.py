@@ -70,6 +70,29 @@ def test_a_couch_has_its_bound_from_the_defaults(serve, gate, runner, monkeypatc
     assert gate.most == 2
 
 
+def test_a_couch_heeds_a_bound_that_changes(serve, gate, runner, monkeypatch):
+    monkeypatch.setattr(defaults, "max_clients", 1)
+    server = serve(gate)
+    couch = Couch(server.url)
+
+    async def ask():
+        calls = [couch.info() for _ in range(9)]
+        await gate.wait_for(1)
+        defaults.max_clients = 4
+        gate.open(1)
+        await gate.wait_for(4)
+        defaults.max_clients = 2
+        gate.open(4)
+        await gate.wait_for(2)
+        assert gate.most == 4
+        gate.most = 0
+        gate.open(9)
+        await asyncio.gather(*calls)
+
+    runner.run(ask())
+    assert gate.most <= 2
+
+
 async def test_first_come_first_served(serve, new_client):
     client = new_client(max_clients=1)
     server = serve()
