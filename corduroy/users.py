@@ -138,7 +138,8 @@ class Users(Served[S]):
 
         Args:
             name (str): the user's name, with or without ``org.couchdb.user:`` in front.
-            password (str): a new password; a user without one cannot log in.
+            password (str): a new password, which CouchDB's cache knows a moment later; a user without
+                one cannot log in.
             roles (list of str): the user's roles, instead of those there are.
             rev (str): the revision of a user that is known to exist, which spares the attempt to
                 create it.
