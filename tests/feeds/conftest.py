@@ -18,9 +18,9 @@ from tests.faults.proxy import FaultProxy
 PATIENCE = 20.0
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(PATIENCE):
+async def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    """Wait until something is so, for so many seconds at most."""
+    async with asyncio.timeout(patience):
         while not condition():  # noqa: ASYNC110  (nothing tells of it)
             await asyncio.sleep(0.005)
 

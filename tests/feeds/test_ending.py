@@ -59,6 +59,19 @@ def test_a_filter_that_does_not_exist(follow, db, save):
         follow(db, filter="some/filter", max_retries=0)
 
 
+@pytest.mark.parametrize("options", [{"selector": {}}, {"filter": "_design"}], ids=str)
+@pytest.mark.parametrize("kind", ["continuous", "eventsource", "longpoll"])
+def test_a_filter_that_the_server_does_not_have(follow, db, classic, kind, options):
+    if not classic:
+        pytest.skip("this server has it")
+    with pytest.raises(NotFound) as listed:
+        db.with_style("blocking").changes(**options)
+    assert "does not offer" in listed.value.reason
+    with pytest.raises(NotFound) as heard:
+        follow(db, feed=kind, **options)
+    assert heard.value.args == listed.value.args
+
+
 def test_a_filter_that_does_not_compile(follow, db3):
     bad = {"_id": "_design/some", "filters": {"bad": "function (doc, req) { nonsense ("}}
     db3.with_style("blocking").save([bad, {"_id": "a"}])
