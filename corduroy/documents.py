@@ -286,6 +286,16 @@ def bound(content: dict[str, Any], keeper: Any) -> Document:
     return doc  # type: ignore[no-any-return]
 
 
+def bind_docs(rows: Iterable[dict[str, Any]], keeper: Any) -> None:
+    """Have the documents among rows know their database."""
+    for row in rows:
+        if type(doc := row.get("doc")) is dict:
+            row["doc"] = bound(doc, keeper)
+            # The key of `_all_docs` is the id: one string will do, and makes up for the database.
+            if (id := row.get("id")) == row.get("key"):
+                row["key"] = id
+
+
 def bind(doc: Any, keeper: Any) -> None:
     """Let a document know its database; nothing happens to what is no `Document`."""
     if isinstance(doc, Document):

@@ -24,7 +24,8 @@ class FindResult(Results[Document]):
     """
 
     def __init__(self, answer: Mapping[str, Any], keeper: Any) -> None:
-        super().__init__(answer["docs"], keeper)
+        super().__init__(answer["docs"])
+        self._keeper = keeper
         bookmark = answer.get("bookmark")
         stats = answer.get("execution_stats")
         self.bookmark: str | None = None if bookmark == _NO_BOOKMARK else bookmark
@@ -39,6 +40,9 @@ class FindResult(Results[Document]):
     def _maker(self) -> Callable[[dict[str, Any]], Any]:
         known = self._keeper is not None
         return functools.partial(bound, keeper=self._keeper) if known else defaults.document
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_keeper": None}
 
     def __repr__(self) -> str:
         warned = ", with a warning" if self.warning else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .documents import WithDocument, bound
+from .documents import WithDocument, bind_docs
 from .results import Results
 
 
@@ -43,7 +43,8 @@ class Hits(Results[Hit]):
     """
 
     def __init__(self, rows: list[dict[str, Any]], total: int | None, keeper: Any) -> None:
-        super().__init__(rows, keeper)
+        bind_docs(rows, keeper)
+        super().__init__(rows)
         self.total = total
 
     @property
@@ -52,12 +53,7 @@ class Hits(Results[Hit]):
         return list(self)
 
     def _maker(self) -> Callable[[dict[str, Any]], Hit]:
-        return self._bound
-
-    def _bound(self, row: dict[str, Any]) -> Hit:
-        if type(doc := row.get("doc")) is dict:
-            row["doc"] = bound(doc, self._keeper)
-        return Hit(row)
+        return Hit
 
     def _shown(self) -> str:
         total = "" if self.total is None else f"/{self.total}"

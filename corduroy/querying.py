@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
 from .asking import NOT_OFFERED, ask, ask_json, offering
+from .documents import bind_docs
 from .errors import HTTPError, NotFound
 from .options import KEYS, VIEW, check_keys, encode_options
 from .rows import decode_rows
@@ -66,11 +68,14 @@ async def query_view(
     query, body = _view_query(options)
     method = "GET" if body is None else "POST"
     asking = ask(method, db + _view_path(name), query, json=body, name="options", safe=True)
+    decode = decode_rows
+    if options.get("include_docs") and keeper is not None:
+        decode = functools.partial(decode_rows, finish=functools.partial(bind_docs, keeper=keeper))
     if name not in ("_design_docs", "_local_docs"):
-        return ViewResult(name, (await asking).json(decode_rows), options, keeper)
+        return ViewResult(name, (await asking).json(decode), options)
     try:
         with offering(name):
-            return ViewResult(name, (await asking).json(decode_rows), options, keeper)
+            return ViewResult(name, (await asking).json(decode), options)
     except NotFound as error:
         if error.error != NOT_OFFERED or name != "_design_docs":
             raise
@@ -131,9 +136,10 @@ async def query_several(
         name="queries",
         safe=True,
     )
+    for answer in found["results"]:
+        bind_docs(answer["rows"], keeper)
     return [
-        ViewResult(name, answer, one, keeper)
-        for answer, one in zip(found["results"], shared, strict=True)
+        ViewResult(name, answer, one) for answer, one in zip(found["results"], shared, strict=True)
     ]
 
 
@@ -182,7 +188,8 @@ async def query_once(
     if await server.is_classic():
         body = {**functions, **(keys or {})}
         found = await ask_json("POST", f"{db}/_temp_view", words, json=body, safe=True)
-        return ViewResult("_temp_view", found, options, keeper)
+        bind_docs(found["rows"], keeper)
+        return ViewResult("_temp_view", found, options)
     digest = uuid4().hex
     name, edits = f"corduroy-{digest}", {"new_edits": "false"}
     path = f"{db}/_design/{name}"

@@ -17,12 +17,10 @@ class Results(Sequence[T]):
 
     Args:
         items (list of dict): the plain ones.
-        keeper (Database): which database the documents among them are to know; None: none.
     """
 
-    def __init__(self, items: list[Any], keeper: Any) -> None:
+    def __init__(self, items: list[Any]) -> None:
         self._items = items
-        self._keeper = keeper
 
     def _maker(self) -> Callable[[dict[str, Any]], T]:
         """What makes an item of a plain dict."""
@@ -57,6 +55,3 @@ class Results(Sequence[T]):
         return isinstance(other, type(self)) and self._items == other._items
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_keeper": None}

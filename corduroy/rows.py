@@ -8,6 +8,7 @@ in memory at once is hardly more than the rows. A body that is small, or is not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -17,13 +18,23 @@ from .transport.encoding import collector_paused, decode_json
 _BATCH = 256 * 1024
 
 
-def decode_rows(body: bytes | bytearray, batch: int = _BATCH, name: str = "rows") -> dict[str, Any]:
+Finish = Callable[[list[dict[str, Any]]], None]
+
+
+def decode_rows(
+    body: bytes | bytearray,
+    batch: int = _BATCH,
+    name: str = "rows",
+    finish: Finish | None = None,
+) -> dict[str, Any]:
     """Decode the answer of a view, or of ``_find``.
 
     Args:
         body (bytes | bytearray): the JSON text; a bytearray is used up.
         batch (int): how many bytes of lines are decoded at a time.
         name (str): what the answer calls its rows; ``_find`` says ``"docs"``.
+        finish: is called with the rows, a batch at a time. What it replaces makes room for the next
+            batch, and the collector is paused.
 
     Returns:
         dict: ``{"total_rows", "offset", "rows", …}``.
@@ -35,11 +46,13 @@ def decode_rows(body: bytes | bytearray, batch: int = _BATCH, name: str = "rows"
     last = body.rfind(b"\n]") + 1
     if isinstance(body, bytearray) and len(body) > batch and _in_lines(body, name, first, last):
         answer = decode_json(body[:first] + body[last:])
-        answer[name] = _decode_lines(body, first, last, batch)
-    else:
-        answer = decode_json(body)
+        answer[name] = _decode_lines(body, first, last, batch, finish)
+        return answer  # type: ignore[no-any-return]
+    answer = decode_json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
         raise ValueError(f"the answer has no {name}")
+    if finish is not None:
+        finish(answer[name])
     return answer
 
 
@@ -54,7 +67,9 @@ def _in_lines(body: bytearray, name: str, first: int, last: int) -> bool:
     return True
 
 
-def _decode_lines(body: bytearray, first: int, last: int, batch: int) -> list[dict[str, Any]]:
+def _decode_lines(
+    body: bytearray, first: int, last: int, batch: int, finish: Finish | None
+) -> list[dict[str, Any]]:
     """Decode the rows between two places, and cut them off; where they stand, without a copy."""
     batches = []
     del body[last:]
@@ -68,5 +83,7 @@ def _decode_lines(body: bytearray, first: int, last: int, batch: int) -> list[di
             body += b"]"
             with memoryview(body) as whole, whole[before:] as lines:
                 batches.append(decode_json(lines))
+            if finish is not None:
+                finish(batches[-1])
             del body[before:]
     return list(chain.from_iterable(reversed(batches)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .documents import WithDocument, bound
+from .documents import WithDocument
 from .results import Results
 
 _get = dict.get  # a step shorter, on the way of every row
@@ -48,20 +48,13 @@ class ViewResult(Results[Row]):
         update_seq (int | str | None): the database's seq that the view reflects, if asked for.
     """
 
-    def __init__(
-        self,
-        name: str,
-        answer: Mapping[str, Any],
-        options: Mapping[str, Any],
-        keeper: Any = None,
-    ) -> None:
+    def __init__(self, name: str, answer: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.name = name
         self.options = dict(options)
         self.total_rows: int | None = answer.get("total_rows")
         self.offset: int | None = answer.get("offset")
         self.update_seq: int | str | None = answer.get("update_seq")
-        # It is only where its documents are among the rows that somebody asks for the database.
-        super().__init__(answer["rows"], keeper if options.get("include_docs") else None)
+        super().__init__(answer["rows"])
 
     @property
     def rows(self) -> list[Row]:
@@ -69,12 +62,7 @@ class ViewResult(Results[Row]):
         return list(self)
 
     def _maker(self) -> Callable[[dict[str, Any]], Row]:
-        return Row if self._keeper is None else self._bound
-
-    def _bound(self, row: dict[str, Any]) -> Row:
-        if type(doc := row.get("doc")) is dict:
-            row["doc"] = bound(doc, self._keeper)
-        return Row(row)
+        return Row
 
     def __repr__(self) -> str:
         total = "" if self.total_rows is None else f"/{self.total_rows}"

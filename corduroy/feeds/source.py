@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..changes import encode_changes, offering_changes, offering_updates
-from ..documents import bound
+from ..documents import bind_docs
 from ..options import CHANGES, DB_UPDATES, check_int, check_seconds
 from ..transport.encoding import encode_json, query_string
 from ..transport.messages import Request
@@ -124,7 +124,5 @@ class Source:
         if not self._of_documents:
             return list(map(database_update, rows))
         if self._keeper is not None:
-            for row in rows:
-                if type(doc := row.get("doc")) is dict:
-                    row["doc"] = bound(doc, self._keeper)
+            bind_docs(rows, self._keeper)
         return list(map(Change, rows))
