@@ -31,25 +31,31 @@ class together:
         return (yield self)
 
 
-class pause:
+class aside:
+    """Awaited in an operation: runs a coroutine function in a Task, and gives what it gives.
+
+    It is for what takes more than requests and answers: letting time pass, reading a stream.
+
+    Args:
+        function: the coroutine function; it is called on the call's loop.
+        *args: its arguments.
+    """
+
+    def __init__(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+        self.function = function
+        self.args = args
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
+def pause(seconds: float) -> aside:
     """Awaited in an operation: lets time pass.
 
     Args:
         seconds (float): how much.
     """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __await__(self) -> Any:
-        return (yield self)
-
-
-class Closing:
-    """Awaited in an operation: closes the session's connections."""
-
-    def __await__(self) -> Any:
-        return (yield self)
+    return aside(asyncio.sleep, seconds)
 
 
 class Call(asyncio.Future[Any]):
@@ -114,10 +120,8 @@ class Call(asyncio.Future[Any]):
             elif type(step) is together:
                 answers = _gather([session.send(request) for request in step.requests])
                 in_task(loop, answers, self)
-            elif type(step) is pause:
-                in_task(loop, asyncio.sleep(step.seconds), self)
             else:
-                in_task(loop, session.close(), self)
+                in_task(loop, step.function(*step.args), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet
             loop.call_soon(self.resume, None, error)
             del self  # see _advance

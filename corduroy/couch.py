@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
-from .calls import Closing
+from .calls import aside
 from .changes import list_updates
 from .cluster import Cluster
 from .database import Database
@@ -140,7 +140,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
     @operation
     async def close(self) -> None:
         """Close all connections; what is under way on them fails. Using the server opens new ones."""
-        await Closing()
+        await aside(self._session.close)
 
     def __enter__(self) -> Self:
         if would_block(self):
