@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar
 
-from .styles import S, Styled, operation, would_block
+from ..styles import S, Styled, operation, would_block
 
 T = TypeVar("T")
 
