@@ -8,6 +8,7 @@ list if, and only if, it is one. Where that was a wrong guess, brackets are coun
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ..transport.encoding import collector_paused, decode_json
@@ -25,7 +26,12 @@ _LONGEST_HEAD = 1024 * 1024
 # After so many wrong guesses there are no more.
 _GUESSES = 3
 
-_begin_of_row = re.compile(rb'\s*+(?:\{\s*+"[^"\\]*+"\s*+:)?+').match
+# A row up to its second value: ``{"id":"mimi","key":``, as rows mostly begin.
+_begin_of_row = re.compile(
+    rb'(\s*+\{"[^"\\]*+":)("(?:[^"\\]++|\\.)*+"|[\w.+-]++)(,"[^"\\]*+":)'
+).match
+
+_space = re.compile(rb"\s*+").match
 
 
 class RowParser:
@@ -49,6 +55,7 @@ class RowParser:
         self._in_rows = False
         self._finished = False
         self._cut = b""  # what a row ends, and the next one begins with
+        self._goes_on: Callable[[bytearray, int], Any] | None = None  # and what comes then
         self._searched = 0  # it does not stand before this place
         self._guesses = 0  # that are left
         self._portion = _PORTION
@@ -88,10 +95,9 @@ class RowParser:
             if self._finished or len(data) > _LONGEST_HEAD:
                 self._break_off()
             return False
-        first = _begin_of_row(data, begin)
-        if first is not None and first.end() == len(data) and not self._finished:
+        if len(data) < begin + _LEAST and not self._finished and not data.endswith(b"\n"):
             return False
-        self._lay_out(b"" if first is None else first.group())
+        self._lay_out(begin)
         del data[:begin]
         self._in_rows = True
         return True
@@ -108,23 +114,29 @@ class RowParser:
                 return found.end()
         return 0
 
-    def _lay_out(self, first: bytes) -> None:
+    def _lay_out(self, begin: int) -> None:
         """Take it that all rows begin as the first one does."""
-        space = first[: len(first) - len(first.lstrip())]
-        if b"\n" in space:  # JSON's strings have it escaped: there is nothing to guess
-            self._cut, self._guesses = b"}," + space, _GUESSES
-        elif first.endswith(b":"):
-            self._cut, self._guesses = b"}," + first, _GUESSES
+        found = _space(self._data, begin)
+        assert found is not None
+        if b"\n" in found.group():  # JSON's strings have it escaped: there is nothing to guess
+            self._cut, self._guesses = b"}," + found.group(), _GUESSES
+        elif first := _begin_of_row(self._data, begin):
+            opening, value, name = first.groups()
+            self._cut, self._guesses = b"}," + opening, _GUESSES
+            kind = rb'"(?:[^"\\]++|\\.)*+"' if value.startswith(b'"') else rb"[\w.+-]++"
+            self._goes_on = re.compile(kind + re.escape(name), re.DOTALL).match
 
     # -- the rows -----------------------------------------------------------------------------
 
     def _guess(self) -> int:
         """Where a row seems to end, a portion further; 0: nowhere yet."""
-        data, cut = self._data, self._cut
+        data, cut, goes_on = self._data, self._cut, self._goes_on
         found = data.rfind(cut, 0, self._portion)
+        while found > 0 and goes_on is not None and not goes_on(data, found + len(cut)):
+            found = data.rfind(cut, 0, found)
         if found < 0 and len(data) > self._portion:
             found = data.find(cut, max(self._portion, self._searched) - len(cut))
-        self._searched = len(data)
+            self._searched = len(data) if found < 0 else 0
         return found + 1
 
     def _taken(self, end: int) -> list[Row] | None:
@@ -132,13 +144,13 @@ class RowParser:
         data = self._data
         with collector_paused(end):
             try:
-                rows = decode_json(b"[%b]" % data[:end].lstrip(b", \t\r\n"))
+                rows = decode_json(b"[" + data[:end].lstrip(b", \t\r\n") + b"]")
             except ValueError:
                 return None
         if not all(type(row) is dict for row in rows):
             raise ValueError(f"these are no {self._name}")
         del data[:end]
-        self._searched = 0
+        self._searched, self._count.begun = 0, True
         self._portion = max(_LEAST, end * _SOME // max(1, len(rows)))
         return rows  # type: ignore[no-any-return]
 
@@ -159,7 +171,7 @@ class RowParser:
     def _end(self, at: int) -> None:
         """Read what comes after the rows; 0: they do not end."""
         try:
-            rest = decode_json(b'{"%b":[%b' % (self._name.encode(), self._data[at:]))
+            rest = decode_json(b'{"%b":[' % self._name.encode() + self._data[at:])
         except ValueError:
             self._break_off()
             return
@@ -181,6 +193,9 @@ class RowParser:
 
 
 _between = re.compile(rb"\s*+(,?+)\s*+").match
+_past_strings = re.compile(
+    rb'[^"{}\[\]]*+(?:"(?:[^"\\]++|\\.)*+"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL
+).match
 _bracket = re.compile(rb'[^"{}\[\]]*+(["{}\[\]])').match
 _in_string = re.compile(rb'(?:[^"\\]++|\\.)*+("?+)', re.DOTALL).match
 
@@ -192,12 +207,14 @@ class _Count:
         at (int): so far it has come.
         end (int): where the last row that is whole ends; 0: there is none.
         is_out (bool): whether what comes next is no row.
+        begun (bool): whether rows have been taken, so that a comma comes before the next one.
     """
 
     def __init__(self) -> None:
         self.at = 0
         self.end = 0
         self.is_out = False
+        self.begun = False
         self._depth = 0
         self._in_string = False
 
@@ -219,10 +236,10 @@ class _Count:
                     return
             elif self._depth == 0 and not self._enter_row(data):
                 return
-            elif (found := _bracket(data, self.at)) is None:
-                self.at = len(data)
-            else:
+            elif found := _past_strings(data, self.at) or _bracket(data, self.at):
                 self._meet(found.group(1), found.end())
+            else:
+                self.at = len(data)
 
     def _enter_row(self, data: bytearray) -> bool:
         """Come to the next row, if it is there, and if it is one."""
@@ -230,7 +247,7 @@ class _Count:
         assert found is not None
         if found.end() == len(data):
             return False
-        comma = bool(found.group(1)) or self.at == 0
+        comma = bool(found.group(1)) or not (self.begun or self.at)
         self.is_out = data[found.end()] != ord("{") or not comma
         if not self.is_out or data[found.end()] == ord("]"):
             self.at = found.end()
