@@ -1,91 +1,194 @@
-"""Going through a database: all its documents, or those that have conflicts, or the ids alone."""
+"""Going through a database: the rows of a view, all documents, their ids, or those with conflicts."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .documents import Document
-from .options import VIEW, check_int, encode_options
-from .querying import query_view
-from .server import Place
-from .streams import PAGE, Fetch, Stream
-from .styles import S, operation
+from .documents import Document, bind_docs, bound
+from .options import VIEW, check_flag, check_keys, encode_options
+from .server import Place, Served
+from .streams import Asked, RowReader, RowStream
+from .styles import S, streamed
+from .views import Row
 
-_RANGE = ("startkey", "endkey", "inclusive_end", "descending")
-_OF_IDS = {name: VIEW[name] for name in (*_RANGE, "limit", "skip")}
-_OF_DOCS = {name: VIEW[name] for name in (*_RANGE, "conflicts", "attachments", "att_encoding_info")}
+_RANGE = ("startkey", "endkey", "inclusive_end", "descending", "limit", "skip")
+_OF_IDS = {name: VIEW[name] for name in _RANGE}
+_OF_DOCS = {
+    name: VIEW[name]
+    for name in (*_RANGE, "keys", "conflicts", "attachments", "att_encoding_info", "update_seq")
+}
+
+# Lists of CouchDB's own that not every server has.
+_NOT_EVERYWHERE = ("_design_docs", "_local_docs")
 
 
 class Browsing(Place[S]):
-    """The operations of `Database` that go through all of it."""
+    """The operations of `Database` that go through any number of rows or documents."""
 
-    @operation
-    async def ids(self, /, **options: Any) -> list[str]:
-        """List the ids of all documents.
+    @streamed
+    def stream(self, /, name: str, resume: bool = False, **options: Any) -> RowStream[Row, S]:
+        """Go through the rows of a view, as the server sends them.
 
         Args:
-            **options: ``startkey``, ``endkey`` (str), ``inclusive_end``, ``descending`` (bool),
-                ``limit``, ``skip`` (int).
+            name (str): ``"ddoc/view"``, ``_all_docs``, ``_design_docs`` or ``_local_docs``.
+            resume (bool): go on behind the last row where the answer breaks off, by its key and its id:
+                no row comes twice, and none is left out that stayed where it was. It gives up after 8
+                failures without a row between them.
+            **options: those of `view`; ``keys`` of any number go in several requests.
 
         Returns:
-            list of str: the ids in their order, those of design documents among them.
+            RowStream: of `Row`. A key of ``_all_docs`` that is no document's comes as a row with an
+            ``error``, ``"not_found"``.
 
-        Endpoint: ``GET /{db}/_all_docs``.
+        Raises:
+            TypeError, ValueError: an option does not exist (the nearest is named), makes no sense, or
+                leaves the rows in no order that could be gone on with.
+            NotFound: there is no such view.
+            ConnectionFailed: the answer broke off.
+            HTTPError: the server told of an error amid the rows.
+
+        Endpoints: ``GET /{db}/_design/{ddoc}/_view/{view}``,
+        ``POST /{db}/_design/{ddoc}/_view/{view}``, ``GET /{db}/_all_docs``,
+        ``POST /{db}/_all_docs``, ``GET /{db}/_design_docs``,
+        ``POST /{db}/_design_docs``, ``GET /{db}/_local_docs``, ``POST /{db}/_local_docs``.
         """
-        encode_options(options, _OF_IDS, "ids")
-        return [row.id for row in await query_view(self._path, "_all_docs", options)]
+        lacking = name if name in _NOT_EVERYWHERE else ""
+        return stream_rows(self, self._path, self, name, options, resume, lacking)
 
-    def docs(self, /, page: int = PAGE, **options: Any) -> Stream[Document, S]:
-        """Go through all documents, a page at a time: by ``for`` in scripts, else by ``async for``.
+    @streamed
+    def docs(self, /, resume: bool = False, **options: Any) -> RowStream[Document, S]:
+        """Go through all documents, as the server sends them.
 
         Documents that are saved or deleted meanwhile may be among them, or not; all others are, once.
 
         Args:
-            page (int): how many are asked for at once.
-            **options: ``startkey``, ``endkey`` (str), ``inclusive_end``, ``descending``, ``conflicts``,
-                ``attachments``, ``att_encoding_info`` (bool).
+            resume (bool): go on behind the last document where the answer breaks off; as of `stream`.
+            **options: ``keys`` (list of str: the ids of the documents, of any number), ``startkey``,
+                ``endkey`` (str), ``inclusive_end``, ``descending``, ``conflicts``, ``attachments``,
+                ``att_encoding_info``, ``update_seq`` (bool), ``limit``, ``skip`` (int).
 
         Returns:
-            Stream: of `Document`, design documents among them, in the order of their ids. Its ``all()``
-            gives a list of them, in every calling style.
+            RowStream: of `Document`, design documents among them, in the order of their ids; with
+            ``keys`` in that order, and None for each id that is no document's.
+
+        Raises:
+            TypeError, ValueError, ConnectionFailed, HTTPError: as of `stream`.
+
+        Endpoints: ``GET /{db}/_all_docs``, ``POST /{db}/_all_docs``.
+        """
+        return stream_docs(self, self._path, self, options, resume)
+
+    @streamed
+    def ids(self, /, resume: bool = False, **options: Any) -> RowStream[str, S]:
+        """Go through the ids of all documents.
+
+        Args:
+            resume (bool): go on behind the last id where the answer breaks off; as of `stream`.
+            **options: ``startkey``, ``endkey`` (str), ``inclusive_end``, ``descending`` (bool),
+                ``limit``, ``skip`` (int).
+
+        Returns:
+            RowStream: of str, in their order, the ids of design documents among them.
+
+        Raises:
+            TypeError, ValueError, ConnectionFailed, HTTPError: as of `stream`.
 
         Endpoint: ``GET /{db}/_all_docs``.
         """
-        check_int(page, "page")
-        encode_options(options, _OF_DOCS, "docs")
-        return Stream(self, _pages(self, page, options, lambda doc: True))
+        encode_options(options, _OF_IDS, "ids")
+        return _stream(self, self._path, "_all_docs", options, resume, _ids)
 
-    def conflicted(self, page: int = PAGE) -> Stream[Document, S]:
+    @streamed
+    def conflicted(self, resume: bool = False) -> RowStream[Document, S]:
         """Go through the documents of which replication has left several revisions side by side.
 
         The server has to look at every document for this. `conflicts` tells of the revisions of one.
 
         Args:
-            page (int): how many documents are looked at at once.
+            resume (bool): go on where the answer breaks off; as of `stream`.
 
         Returns:
-            Stream: of `Document`, with their other revisions in ``_conflicts``; as of `docs`.
+            RowStream: of `Document`, with their other revisions in ``_conflicts``.
 
         Endpoint: ``GET /{db}/_all_docs``.
         """
-        check_int(page, "page")
-        return Stream(
-            self, _pages(self, page, {"conflicts": True}, lambda doc: "_conflicts" in doc)
-        )
+        options = {"conflicts": True, "include_docs": True}
+        make = functools.partial(_conflicted, keeper=self)
+        return _stream(self, self._path, "_all_docs", options, resume, make)
 
 
-def _pages(
-    db: Place[Any], page: int, options: Mapping[str, Any], wanted: Callable[[Any], bool]
-) -> Fetch[Document]:
-    """What fetches the pages of all documents, with those that are wanted on them."""
-    asked = {**options, "include_docs": True, "limit": page + 1}
+def stream_rows(
+    of: Served[S],
+    path: str,
+    keeper: Any,
+    name: str,
+    options: Mapping[str, Any],
+    resume: bool,
+    lacking: str = "",
+) -> RowStream[Row, S]:
+    """Stream the rows of a view; arguments as of `Browsing.stream`.
 
-    async def fetch(place: Any) -> tuple[list[Document], Any]:
-        begin = {} if place is None else {"startkey": place}
-        rows = await query_view(db._path, "_all_docs", {**asked, **begin}, db)
-        # The one too many is where the next page begins, also if it is gone by then.
-        after = rows[page].id if len(rows) > page else None
-        return [row.doc for row in rows[:page] if wanted(row.doc)], after
+    Args:
+        of (Served): the database, or the partition.
+        path (str): its path.
+        keeper (Database): which database the documents are to know.
+        lacking (str): as of `RowReader`.
+    """
+    make = functools.partial(_bound_rows, keeper=keeper) if options.get("include_docs") else _rows
+    return _stream(of, path, name, options, resume, make, lacking)
 
-    return fetch
+
+def stream_docs(
+    of: Served[S],
+    path: str,
+    keeper: Any,
+    options: Mapping[str, Any],
+    resume: bool,
+    lacking: str = "",
+) -> RowStream[Document, S]:
+    """Stream documents; arguments as of `Browsing.docs`, and of `stream_rows`."""
+    encode_options(options, _OF_DOCS, "docs")
+    make = functools.partial(_docs, keeper=keeper)
+    options = {**options, "include_docs": True}
+    return _stream(of, path, "_all_docs", options, resume, make, lacking)
+
+
+def _stream(
+    of: Served[S],
+    path: str,
+    name: str,
+    options: Mapping[str, Any],
+    resume: bool,
+    make: Callable[[list[Any]], list[Any]],
+    lacking: str = "",
+) -> RowStream[Any, S]:
+    check_flag(resume, "resume")
+    if options.get("keys") is not None:  # they are gone through each time
+        options = {**options, "keys": check_keys(options["keys"])}
+    asked = functools.partial(Asked, path, name, options, resume)
+    asked()  # bad input is told of here
+    return RowStream(of, lambda: RowReader(of, asked(), make, resume, lacking))
+
+
+def _rows(rows: list[Any]) -> list[Row]:
+    return list(map(Row, rows))
+
+
+def _bound_rows(rows: list[Any], keeper: Any) -> list[Row]:
+    bind_docs(rows, keeper)
+    return list(map(Row, rows))
+
+
+def _docs(rows: list[Any], keeper: Any) -> list[Any]:
+    found = [row.get("doc") for row in rows]
+    return [None if doc is None else bound(doc, keeper) for doc in found]
+
+
+def _conflicted(rows: list[Any], keeper: Any) -> list[Document]:
+    return [bound(row["doc"], keeper) for row in rows if "_conflicts" in row["doc"]]
+
+
+def _ids(rows: list[Any]) -> list[str]:
+    return [row["id"] for row in rows]

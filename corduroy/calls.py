@@ -174,6 +174,29 @@ class Call(asyncio.Future[Any]):
             self._over()
 
 
+def begun(
+    loop: asyncio.AbstractEventLoop, session: Session, coroutine: Coroutine[Any, Any, Any]
+) -> Call:
+    """Begin an operation.
+
+    Args:
+        loop: the running loop.
+        session (Session): where its requests go.
+        coroutine: the operation.
+
+    Returns:
+        Call: the operation under way.
+    """
+    step = value = None
+    try:
+        step = coroutine.send(None)
+    except StopIteration as done:  # nothing had to be asked
+        value = done.value
+    call = Call(loop, session, coroutine)
+    call.begin(step, value)
+    return call
+
+
 async def _gather(awaitables: list[Coroutine[Any, Any, Any]]) -> list[Any]:
     """Await all; the first failure ends the others."""
     try:

@@ -12,8 +12,8 @@ from .found import FindResult
 from .options import FIND, check_int, check_object, check_options
 from .rows import decode_rows
 from .server import Place
-from .streams import PAGE, Fetch, Stream
-from .styles import S, operation
+from .streams import PAGE, Fetch, PageReader, Stream
+from .styles import S, operation, streamed
 
 _PLACES = ("bookmark", "skip")  # of a page
 
@@ -49,6 +49,7 @@ class Mango(Place[S]):
         """
         return await find(self._path, "_find", find_body(selector, options, "find"), self)
 
+    @streamed
     def find_all(
         self, /, selector: Mapping[str, Any], page: int = PAGE, **options: Any
     ) -> Stream[Document, S]:
@@ -68,7 +69,8 @@ class Mango(Place[S]):
         Endpoint: ``POST /{db}/_find``.
         """
         body = find_body(selector, options, "find_all")
-        return Stream(self, find_pages(self._path, "_find", body, page, self))
+        fetch = find_pages(self._path, "_find", body, page, self)
+        return Stream(self, lambda: PageReader(self._session, fetch))
 
     @operation
     async def explain(self, /, selector: Mapping[str, Any], **options: Any) -> dict[str, Any]:

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from .asking import ask_json, offering
+from .browsing import stream_docs, stream_rows
 from .documents import Document
 from .errors import BadRequest, NotFound
 from .found import FindResult
 from .mango import explain, find, find_body, find_pages
 from .querying import function_path, query_view
 from .server import Place, Served
-from .streams import PAGE, Stream
-from .styles import S, Style, operation
+from .streams import PAGE, PageReader, RowStream, Stream
+from .styles import S, Style, operation, streamed
 from .transport.encoding import quote_segment
-from .views import ViewResult
+from .views import Row, ViewResult
 
 S2 = TypeVar("S2", bound=Style)
 
@@ -113,9 +114,27 @@ class Partition(Served[S]):
         """
         return await self._query(name, options)
 
+    @streamed
+    def stream(self, /, name: str, resume: bool = False, **options: Any) -> RowStream[Row, S]:
+        """Go through the rows of a view that documents of this partition have made; as
+        `Database.stream`.
+
+        Endpoints: ``GET /{db}/_partition/{partition_id}/_design/{ddoc}/_view/{view}``,
+        ``GET /{db}/_partition/{partition_id}/_all_docs``.
+        """
+        _check_view(name)
+        return stream_rows(self, self._path, self._database, name, options, resume, _LACKING)
+
+    @streamed
+    def docs(self, /, resume: bool = False, **options: Any) -> RowStream[Document, S]:
+        """Go through all documents of this partition; as `Database.docs`.
+
+        Endpoint: ``GET /{db}/_partition/{partition_id}/_all_docs``.
+        """
+        return stream_docs(self, self._path, self._database, options, resume, _LACKING)
+
     async def _query(self, name: str, options: Mapping[str, Any]) -> ViewResult:
-        if name != "_all_docs":  # the only one of its own that a partition has
-            function_path(name, "_view")
+        _check_view(name)
         try:
             return await query_view(self._path, name, options, self._database)
         except (BadRequest, NotFound):  # of a view that is missing CouchDB says the same
@@ -134,6 +153,7 @@ class Partition(Served[S]):
             self._path, _LACKING, find_body(selector, options, "find"), self._database
         )
 
+    @streamed
     def find_all(
         self, /, selector: Mapping[str, Any], page: int = PAGE, **options: Any
     ) -> Stream[Document, S]:
@@ -142,7 +162,8 @@ class Partition(Served[S]):
         Endpoint: ``POST /{db}/_partition/{partition_id}/_find``.
         """
         body = find_body(selector, options, "find_all")
-        return Stream(self, find_pages(self._path, _LACKING, body, page, self._database))
+        fetch = find_pages(self._path, _LACKING, body, page, self._database)
+        return Stream(self, lambda: PageReader(self._session, fetch))
 
     @operation
     async def explain(self, /, selector: Mapping[str, Any], **options: Any) -> dict[str, Any]:
@@ -166,6 +187,11 @@ def _checked(name: Any) -> str:
             "and a colon ends them"
         )
     return quoted
+
+
+def _check_view(name: str) -> None:
+    if name != "_all_docs":  # the only one of its own that a partition has
+        function_path(name, "_view")
 
 
 class Partitions(Place[S]):

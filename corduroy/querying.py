@@ -17,7 +17,8 @@ from .server import Server
 from .transport.encoding import encode_json, quote_segment
 from .views import ViewResult
 
-_OWN = ("_all_docs", "_design_docs", "_local_docs")
+OWN_LISTS = ("_all_docs", "_design_docs", "_local_docs")
+"""What CouchDB lists of itself, as if these were views; the keys are ids."""
 
 # Request lines have no more than some 8,000 bytes.
 _LONG_KEY = 500
@@ -46,9 +47,9 @@ def function_path(name: str, kind: str, argument: str = "name") -> str:
     return f"/_design/{ddoc}/{kind}/{function}"
 
 
-def _view_path(name: str) -> str:
+def view_path(name: str) -> str:
     """The path of a view, or of ``_all_docs`` and its like, below its database."""
-    return f"/{name}" if name in _OWN else function_path(name, "_view")
+    return f"/{name}" if name in OWN_LISTS else function_path(name, "_view")
 
 
 async def query_view(
@@ -65,9 +66,9 @@ async def query_view(
     Returns:
         ViewResult: its rows.
     """
-    query, body = _view_query(options)
+    query, body = view_query(options)
     method = "GET" if body is None else "POST"
-    asking = ask(method, db + _view_path(name), query, json=body, name="options", safe=True)
+    asking = ask(method, db + view_path(name), query, json=body, name="options", safe=True)
     decode = decode_rows
     if options.get("include_docs") and keeper is not None:
         decode = functools.partial(decode_rows, finish=functools.partial(bind_docs, keeper=keeper))
@@ -79,13 +80,13 @@ async def query_view(
     except NotFound as error:
         if error.error != NOT_OFFERED or name != "_design_docs":
             raise
-    found = await query_view(db, "_all_docs", _among_designs(options), keeper)
+    found = await query_view(db, "_all_docs", among_designs(options), keeper)
     # It counts all documents.
     found.name, found.options, found.total_rows, found.offset = name, dict(options), None, None
     return found
 
 
-def _among_designs(options: Mapping[str, Any]) -> dict[str, Any]:
+def among_designs(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that let ``_all_docs`` stand in for ``_design_docs``."""
     bounds = {"startkey": "_design/", "endkey": "_design0"}
     if options.get("descending"):
@@ -126,7 +127,7 @@ async def query_several(
             one["keys"] = check_keys(one["keys"])
         view_options(one)
         shared.append(one)
-    path = f"{db}{_view_path(name)}/queries"
+    path = f"{db}{view_path(name)}/queries"
     if await server.is_classic():
         return [await query_view(db, name, one, keeper) for one in shared]
     found = await ask_json(
@@ -155,7 +156,7 @@ def view_options(options: Mapping[str, Any]) -> dict[str, str]:
     return encode_options(_exact(options), VIEW, "a view")
 
 
-def _view_query(options: Mapping[str, Any]) -> tuple[dict[str, str], Any]:
+def view_query(options: Mapping[str, Any]) -> tuple[dict[str, str], Any]:
     """A view's query and body: what may be long goes in the body, where there is room for it."""
     keys = options.get("keys")
     rest = {name: value for name, value in options.items() if name != "keys"}
@@ -182,7 +183,7 @@ async def query_once(
             raise TypeError(f"{name} must be a str, not {source!r:.80}")
     if not map_src:
         raise ValueError("map_src must not be empty")
-    words, keys = _view_query(options)
+    words, keys = view_query(options)
     encode_json(keys, "keys")
     functions = {"map": map_src, **({"reduce": reduce_src} if reduce_src else {})}
     if await server.is_classic():

@@ -1,5 +1,10 @@
 """Streams: results of any number, which are handed out as they come."""
 
-from .stream import PAGE, Fetch, Stream
+from .asked import Asked
+from .reader import Fetch, PageReader, RowReader
+from .stream import RowStream, Stream
 
-__all__ = ["PAGE", "Fetch", "Stream"]
+PAGE = 200
+"""How many results are asked for at once where they come in pages, if nobody says otherwise."""
+
+__all__ = ["PAGE", "Asked", "Fetch", "PageReader", "RowReader", "RowStream", "Stream"]

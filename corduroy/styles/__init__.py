@@ -6,14 +6,15 @@ itself, in every style, so that bad arguments are told of there and then; all th
 `Call` on the right loop.
 """
 
-from .callbacks import call_back, check_callback, failures
+from .callbacks import Callback, call_back, check_callback, failures, hand_out
 from .loops import Home, start, wait_for
-from .methods import either, in_place, operation, operation_or, would_block
+from .methods import either, in_place, operation, operation_or, streamed, would_block
 from .style import Auto, Blocking, Deferred, S, Style, Styled, check_style
 
 __all__ = [
     "Auto",
     "Blocking",
+    "Callback",
     "Deferred",
     "Home",
     "S",
@@ -24,10 +25,12 @@ __all__ = [
     "check_style",
     "either",
     "failures",
+    "hand_out",
     "in_place",
     "operation",
     "operation_or",
     "start",
+    "streamed",
     "wait_for",
     "would_block",
 ]

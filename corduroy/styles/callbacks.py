@@ -7,13 +7,14 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from ..calls import Call
 from ..errors import HTTPError
 from ..status import Status
 from ..transport.answer import Answer
 from ..transport.session import Session
+from .loops import coming_loop, running_loop
 from .style import Styled
 
 Callback = Callable[[Any, Status], Any]
@@ -109,9 +110,14 @@ class CallbackCall(Call):
             if answer is None:
                 return value, Status(200, response=value)
             return value, Status(answer.code, lambda: answer.headers, response=value)
-        if isinstance(error, HTTPError):
-            return error.response, error.status
-        return None, Status(599 if answer is None else answer.code, exception=error)
+        return _said_of(error, answer)
+
+
+def _said_of(error: Exception, answer: Answer | None) -> tuple[Any, Status]:
+    """What a callback is told of a failure, after the answer that came last."""
+    if isinstance(error, HTTPError):
+        return error.response, error.status
+    return None, Status(599 if answer is None else answer.code, exception=error)
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
@@ -137,3 +143,65 @@ def call_back(function: Callable[..., Any], *args: Any) -> Awaitable[Any] | None
     """
     result = function(*args)
     return result if inspect.isawaitable(result) else None
+
+
+class Portions(Protocol):
+    """What comes in portions; see `streams.Reader`."""
+
+    answer: Answer | None
+
+    def ready(self) -> list[Any]: ...
+
+    async def more(self) -> list[Any]: ...
+
+    def close(self) -> None: ...
+
+
+def hand_out(obj: Styled[Any], portions: Portions, callback: Callback) -> asyncio.Future[Any]:
+    """Hand out what comes in portions, to a callback.
+
+    Args:
+        obj: whose callback it is.
+        portions (Portions): what is handed out, each portion when the one before it is done with.
+        callback: ``callback(items, status)``; no items: this is the end.
+
+    Returns:
+        Future: what the last call gave.
+    """
+    check_callback(obj, callback)
+    loop = coming_loop(running_loop())
+    task = loop.create_task(_hand_out(portions, callback))
+    if (concerned := failures.get()) is not None:
+        task.add_done_callback(functools.partial(_tell_of_cancelling, concerned))
+    return task
+
+
+async def _hand_out(portions: Portions, callback: Callback) -> Any:
+    try:
+        while True:
+            said, last = await _next_portion(portions)
+            try:
+                given = callback(*said)
+                if inspect.isawaitable(given):
+                    given = await given
+            except Exception as error:
+                concerned = failures.get()
+                if concerned is not None and concerned(error):
+                    return None
+                raise
+            if last:
+                return given
+    finally:
+        portions.close()
+
+
+async def _next_portion(portions: Portions) -> tuple[tuple[Any, Status], bool]:
+    """What a callback is told next, and whether that is the last."""
+    try:
+        items = portions.ready() or await portions.more()
+    except Exception as error:
+        return _said_of(error, portions.answer), True
+    answer = portions.answer
+    if answer is None:
+        return (items, Status(200, response=items)), not items
+    return (items, Status(answer.code, lambda: answer.headers, response=items)), not items

@@ -146,6 +146,42 @@ class operation_or(_Method, Generic[P, T, P2, T2]):
         def __get__(self, obj: Any, owner: Any) -> Any: ...
 
 
+class StreamMethod(Protocol[P, T_co]):
+    """A method that gives a stream, or hands it to a callback."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+    @overload
+    def __call__(self, *args: Any, callback: Callback, **kwargs: Any) -> asyncio.Future[Any]: ...
+
+
+class streamed(_Method, Generic[P, T]):
+    """Make an API method of a method that gives a stream, in every style.
+
+    It takes one keyword more, ``callback``; see `streams.Stream`.
+
+    Args:
+        function: the method.
+    """
+
+    def __init__(self, function: Callable[Concatenate[Any, P], T]) -> None:
+        @functools.wraps(function)
+        def method(self: Any, /, *args: Any, callback: Any = None, **options: Any) -> Any:
+            stream: Any = function(self, *args, **options)
+            return stream if callback is None else stream._call_back(callback)
+
+        method.__signature__ = _with_callback(function)  # type: ignore[attr-defined]
+        self._method = method
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
+        @overload
+        def __get__(self, obj: Styled[Any], owner: Any) -> StreamMethod[P, T]: ...
+        def __get__(self, obj: Any, owner: Any) -> Any: ...
+
+
 def _method(
     like: Callable[..., Any],
     first: Callable[..., Coroutine[Any, Any, Any]],

@@ -109,7 +109,7 @@ class Session(Carrying):
             waiting.pending = pool.begin(
                 self._origin,
                 self._message(request),
-                self._timeout(request),
+                self.timeout_of(request),
                 request.safe,
                 request.method == "HEAD",
                 functools.partial(self._over, pool, request, waiting),
@@ -186,7 +186,7 @@ class Session(Carrying):
                     request,
                     url=self.url + request.target,
                     headers=self._headers_of(request),
-                    timeout=self._timeout(request),
+                    timeout=self.timeout_of(request),
                     trust=self._trust,
                 )
         except (OSError, HTTPClientError) as error:
@@ -321,7 +321,7 @@ class Session(Carrying):
     # -- through the pool ---------------------------------------------------------------------
 
     async def _exchange(self, pool: Pool, request: Request) -> Answer:
-        out = self._outgoing(pool, request, self._timeout(request))
+        out = self._outgoing(pool, request, self.timeout_of(request))
         if request.sink is None:
             return _plain(await pool.request(out))
         connection, answer = await pool.open(out)
@@ -366,7 +366,8 @@ class Session(Carrying):
         head = f"{method} {self.prefix}{request.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
         return head if body is None or callable(body) else head + body
 
-    def _timeout(self, request: Request) -> float:
+    def timeout_of(self, request: Request) -> float:
+        """Seconds that a request may take; 0: no limit."""
         if request.timeout is not None:
             return request.timeout
         return defaults.request_timeout if self.timeout is None else self.timeout

@@ -190,3 +190,56 @@ def refused(request: pytest.FixtureRequest) -> Callable[..., None]:
             asyncio.run(in_loop())
 
     return check
+
+
+class GoneThrough:
+    """Goes through a stream in one of the ways there are: ``gone_through(db.docs, …)``.
+
+    Attributes:
+        way (str): ``"for"``, ``"async for"``, ``"await"``, ``"all"`` or ``"callback"``.
+        stream: the latest stream; None where a callback got it all.
+    """
+
+    stream: Any = None
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+
+    def __call__(self, method: Callable[..., Any], *args: Any, **options: Any) -> list[Any]:
+        """All that the stream gives; raises what it raises."""
+        if self.way in ("for", "all"):
+            self.stream = method(*args, **options)
+            return list(self.stream) if self.way == "for" else self.stream.all()
+        how = self._call_back if self.way == "callback" else self._await
+        return asyncio.run(how(method, args, options))
+
+    async def _await(self, method: Callable[..., Any], args: Any, options: Any) -> list[Any]:
+        self.stream = method(*args, **options)
+        if self.way == "await":
+            return await self.stream
+        return [item async for item in self.stream]
+
+    async def _call_back(self, method: Callable[..., Any], args: Any, options: Any) -> list[Any]:
+        got: list[Any] = []
+        told: list[Any] = []
+
+        def take(items: Any, status: Any) -> str:
+            assert not told, "called after the end"
+            if status.exception is not None or not items:
+                told.append(status)
+            else:
+                got.extend(items)
+            return "given"
+
+        future = method(*args, callback=take, **options)
+        assert not got, "the callback came before the call had returned"
+        assert await future == "given"
+        (status,) = told
+        status.check()
+        return got
+
+
+@pytest.fixture(params=["for", "async for", "await", "all", "callback"])
+def gone_through(request: pytest.FixtureRequest) -> GoneThrough:
+    """``gone_through(db.docs, …)``: a list of what a stream gives, in each way to go through it."""
+    return GoneThrough(request.param)

@@ -105,7 +105,7 @@ def test_what_is_missing_is_not_found_unless_it_is_to_be_created(edit, blocking)
     with pytest.raises(NotFound):
         edit("a", lambda doc: doc.update(n=1))
     edit("a", lambda doc: doc, create_if_missing=True)
-    assert blocking.ids() == []
+    assert list(blocking.ids()) == []
     edit("a", lambda doc: doc.update(n=1), create_if_missing=True)
     edit("a", lambda doc: doc.update(m=1), create_if_missing=True)
     found = blocking.get("a")
@@ -130,7 +130,7 @@ def test_files_are_attached_by_an_edit(edit, blocking):
 def test_a_document_is_deleted_by_an_edit(edit, blocking):
     blocking.save({"_id": "a"})
     edit("a", lambda doc: doc.update(_deleted=True))
-    assert not blocking.ids()
+    assert not list(blocking.ids())
 
 
 def test_a_local_document_is_edited(edit, blocking):
@@ -144,7 +144,7 @@ def test_an_edit_leaves_id_and_rev_alone(edit, blocking):
     for name in ("_id", "_rev"):
         with pytest.raises(ValueError, match=f"{name} must stay as it is"):
             edit("a", lambda doc, name=name: doc.update({name: "1-b"}))
-    assert blocking.ids() == ["a"]
+    assert list(blocking.ids()) == ["a"]
 
 
 def test_the_block_must_suit_the_style(db, blocking):
@@ -198,7 +198,7 @@ def test_a_patch_creates_nothing(call, db):
     call(db.delete, "a")
     with pytest.raises(NotFound):
         call(db.patch, "a", {"n": 1})
-    assert call(db.ids) == []
+    assert call(db.ids().all) == []
 
 
 def test_many_patches_at_once_are_all_made(db):

@@ -29,8 +29,9 @@ from corduroy import (
 from corduroy.documents import AttrDict
 from corduroy.editing import Edit
 from corduroy.hits import Group
-from corduroy.streams import Stream
+from corduroy.streams import RowStream, Stream
 from corduroy.styles import Auto, Blocking, Deferred
+from corduroy.views import Row
 
 if TYPE_CHECKING:
 
@@ -74,8 +75,9 @@ if TYPE_CHECKING:
         assert_type(db.patch("x", {"a": 1}), Document)
         assert_type(db.reload(doc), Document)
         assert_type(db.post({"a": 1}), dict[str, Any])
-        assert_type(db.ids(), list[str])
-        assert_type(db.docs(), Stream[Document, Blocking])
+        assert_type(db.ids(), RowStream[str, Blocking])
+        assert_type(db.docs(), RowStream[Document, Blocking])
+        assert_type(next(iter(db.stream("a/b", limit=3))), Row)
         assert_type(db.conflicted().all(), list[Document])
         assert_type(db.local("x"), LocalDocument[Blocking])
         assert_type(db.local("x").get(), Document)
@@ -93,7 +95,7 @@ if TYPE_CHECKING:
         async with db.edit("x") as doc:
             assert_type(doc, Document)
         assert_type(await db.patch("x", {"a": 1}), Document)
-        assert_type(db.ids(), asyncio.Future[list[str]])
+        assert_type(await db.ids(), list[str])
         assert_type(await db.local("x").get(), Document)
         assert_type(await db.docs().all(), list[Document])
         assert_type(await db.search("a/b", "c"), SearchResult)

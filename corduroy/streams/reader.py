@@ -1,0 +1,252 @@
+"""Readers: go through what a stream gives, once, on one loop, a portion at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from tornado.httpclient import HTTPClientError
+
+from ..asking import offering
+from ..calls import begun
+from ..errors import (
+    BadRequest,
+    ConnectionFailed,
+    HTTPError,
+    NotFound,
+    error_from_failure,
+    error_from_item,
+)
+from ..server import Served
+from ..transport.answer import Answer
+from ..transport.backoff import Backoff, retry_after
+from ..transport.session import Session
+from ..transport.stream import Stream as Body
+from ..transport.tls import is_distrust
+from .asked import Asked
+from .parsing import Row, RowParser
+
+T = TypeVar("T")
+
+Fetch = Callable[[Any], Coroutine[Any, Any, tuple[Iterable[T], Any]]]
+"""Fetches a page: is called with its place, None for the first one, and gives what is on it and the
+place of the next one, None after the last one. It awaits nothing but steps, as an `operation` does."""
+
+# So many failures in a row, without a row between them, are enough.
+_ATTEMPTS = 8
+_LATER = (408, 429)  # what 4xx say that may go better next time
+
+
+class Reader(Protocol[T]):
+    """Goes through what a stream gives, once.
+
+    Attributes:
+        about (dict): what the server has said beside it, so far.
+        answer (Answer | None): the answer that is being read.
+        loop: where it reads; None before it has begun.
+    """
+
+    about: dict[str, Any]
+    answer: Answer | None
+    loop: asyncio.AbstractEventLoop | None
+
+    def ready(self) -> list[T]:
+        """The next portion, if it is at hand; none: `more` has to be awaited."""
+
+    async def more(self) -> list[T]:
+        """Wait for the next portion. Being cancelled loses nothing.
+
+        Returns:
+            list: the portion; none: this is the end.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection; on the loop."""
+
+
+class PageReader(Generic[T]):
+    """Goes through what comes a page at a time; between two pages nothing is under way.
+
+    Args:
+        session (Session): the way to the server.
+        fetch: fetches a page.
+    """
+
+    def __init__(self, session: Session, fetch: Fetch[T]) -> None:
+        self.about: dict[str, Any] = {}
+        self.answer: Answer | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._session = session
+        self._fetch = fetch
+        self._place: Any = None
+        self._last = False
+
+    def ready(self) -> list[T]:
+        """See `Reader.ready`."""
+        return []
+
+    async def more(self) -> list[T]:
+        """See `Reader.more`."""
+        self.loop = asyncio.get_running_loop()
+        while not self._last:
+            page, place = await begun(self.loop, self._session, self._fetch(self._place))
+            self._place, self._last = place, place is None
+            if items := list(page):
+                return items
+        return []
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+
+
+class RowReader(Generic[T]):
+    """Goes through rows as the server sends them.
+
+    Args:
+        of (Served): where the rows are.
+        asked (Asked): what is asked for.
+        make: makes what the stream gives of some rows.
+        resume (bool): whether it goes on after a break.
+        lacking (str): what servers that speak as CouchDB 1.x does lack, if they refuse.
+    """
+
+    def __init__(
+        self,
+        of: Served[Any],
+        asked: Asked,
+        make: Callable[[list[Row]], list[T]],
+        resume: bool = False,
+        lacking: str = "",
+    ) -> None:
+        self.about: dict[str, Any] = {}
+        self.answer: Answer | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._session = of._session
+        self._server = of._server
+        self._asked = asked
+        self._make = make
+        self._resume = resume
+        self._lacking = lacking
+        self._body: Body | None = None
+        self._parser = RowParser()
+        self._within = 0.0
+        self._owed: Exception | None = None  # to be raised by whoever awaits
+        self._backoff = Backoff()
+        self._failures = 0
+
+    def ready(self) -> list[T]:
+        """See `Reader.ready`."""
+        if self._body is None or self._asked.over or self._owed is not None:
+            return []
+        try:
+            rows = self._rows()
+        except (ValueError, HTTPError) as error:
+            self._owed = error
+            return []
+        return self._make(rows)
+
+    async def more(self) -> list[T]:
+        """See `Reader.more`."""
+        self.loop = asyncio.get_running_loop()
+        while self._owed is not None or not self._asked.over:
+            try:
+                if items := self._make(await self._next()):
+                    return items
+            except HTTPError as error:
+                self.close()
+                await self._bear(error)
+        self.close()
+        await asyncio.sleep(0)  # a connection is closed in the loop's next turn
+        return []
+
+    async def _next(self) -> list[Row]:
+        """The next rows; none where it is the turn of the next answer, or of none."""
+        if self._owed is not None:
+            error, self._owed = self._owed, None
+            raise self._failure(error)
+        if self._body is None:
+            self._body = await self._open()
+            self._parser = RowParser()
+        try:
+            while not (rows := self._rows()) and not self._parser.over:
+                await self._read(self._body)
+        except (OSError, ValueError, HTTPClientError) as error:
+            raise self._failure(error) from error
+        if not rows:
+            self._asked.answered()
+            self.close()
+        return rows
+
+    def _rows(self) -> list[Row]:
+        """The next rows of what has been read; none where there are none in it."""
+        parser = self._parser
+        while rows := parser.rows():
+            for row in rows:
+                if "error" in row and row["error"] != "not_found":
+                    raise error_from_item(row)
+            if rows := self._asked.accept(rows):
+                self._failures = 0
+                self._backoff.start_over()
+                break
+            if self._asked.over:
+                return []
+        self.about = {**parser.about, **self.about}
+        if parser.error is not None:
+            raise error_from_item(parser.error)
+        return rows
+
+    async def _read(self, body: Body) -> None:
+        if piece := await body.read(self._within):
+            self._parser.feed(piece)
+        else:
+            self._parser.finish()
+
+    async def _open(self) -> Body:
+        request = self._asked.request()
+        self._within = self._session.timeout_of(request)
+        try:
+            body = await self._session.stream(request, self._within)
+        except (BadRequest, NotFound) as error:
+            if not self._lacking or not await self._is_classic():
+                raise
+            if not self._asked.ask_for_all():
+                with offering(self._lacking):
+                    raise error
+            return await self._open()
+        self.answer = body.answer
+        return body
+
+    async def _is_classic(self) -> bool:
+        loop = asyncio.get_running_loop()
+        return bool(await begun(loop, self._session, self._server.is_classic()))
+
+    def _failure(self, error: Exception) -> Exception:
+        if isinstance(error, HTTPError):
+            return error
+        url = self._session.url + self._asked.path
+        if isinstance(error, ValueError):
+            return ConnectionFailed(None, "broken_answer", str(error), method="GET", url=url)
+        return error_from_failure(error, method="GET", url=url)
+
+    async def _bear(self, error: HTTPError) -> None:
+        """Get over a failure, if that may be; else raise it."""
+        self._failures += 1
+        may = self._resume and self.answer is not None and self._failures < _ATTEMPTS
+        if (
+            not may
+            or is_distrust(error.__cause__)
+            or not (error.code >= 500 or error.code in _LATER)
+        ):
+            self._asked.over = True
+            raise error
+        self._asked.go_on()
+        await asyncio.sleep(
+            self._backoff.delay(retry_after(error.status.headers.get("Retry-After")))
+        )
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        body, self._body = self._body, None
+        if body is not None:
+            body.close()
