@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Generic
 
 from . import defaults
@@ -30,7 +30,8 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
             ``"error"``, ``"conflict"`` or another of the server's words; ``"reason"``, its sentence;
             and ``"server_doc"``, the document that the server has (`Document`; with ``_deleted`` where
             it is deleted, and no ``_rev`` where it has never been; None for other errors).
-        resolved (dict): what was saved, by id: the documents, with their new ``_rev``.
+        resolved (dict): what was saved, by id: the documents, with their new ``_rev``. Of what came
+            from an iterator, only what was settled afterwards: the others are counted, and not kept.
     """
 
     known_as = Conflict
@@ -43,6 +44,12 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         self.pending: dict[str, dict[str, Any]] = {}
         self.resolved: dict[str, Any] = {}
         self._streams: Streams = {}
+        self._passed = 0
+
+    @property
+    def saved(self) -> int:
+        """How many documents were saved."""
+        return self._passed + len(self.resolved)
 
     @operation
     async def overwrite(self) -> ConflictResolution[S]:
@@ -86,7 +93,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
     def __repr__(self) -> str:
         if self.pending:
             return f"<Conflict: {', '.join(self.pending)}>"
-        count = len(self.resolved)
+        count = self.saved
         return f"<Success: {count} doc{'s' if count != 1 else ''} updated>"
 
     def __str__(self) -> str:
@@ -122,22 +129,8 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
     async def _look_up(self) -> None:
         """Fetch what the server has of the documents in conflict."""
         ids = [id for id, entry in self.pending.items() if entry["error"] == "conflict"]
-        for id in [id for id in ids if id.startswith("_local/")]:  # these are in no _all_docs
-            ids.remove(id)
-            answer = await ask("GET", self._path + doc_path(id), accept=(404,))
-            row = {"doc": answer.json()} if answer.code != 404 else {}
-            self.pending[id]["server_doc"] = _server_doc(id, row)
-        if not ids:
-            return
-        found = await ask_json(
-            "POST",
-            f"{self._path}/_all_docs",
-            {"include_docs": "true"},
-            json={"keys": ids},
-            safe=True,
-        )
-        for id, row in zip(ids, found["rows"], strict=True):
-            self.pending[id]["server_doc"] = _server_doc(id, row)
+        for id, doc in (await server_docs(self._path, ids)).items():
+            self.pending[id]["server_doc"] = doc
 
     async def _settle(self, merge: Merge) -> None:
         self._check_session()
@@ -149,14 +142,14 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
                 server = entry["server_doc"]
                 if entry["error"] != "conflict" or server is None or id in stuck:
                     continue
-                chosen = self._merged(merge, entry["doc"], server)
+                chosen = merged_by(merge, entry["doc"], server)
                 if chosen is None:
                     continue
                 if chosen.get("_deleted") and server.get("_deleted"):  # no server deletes it twice
                     replace(entry["doc"], {**chosen, **server}, {})
                     self._note(entry["doc"], {"id": id})
                 else:
-                    merged[id] = _over(server, chosen)
+                    merged[id] = over(server, chosen)
                     seen[id] = server.get("_rev")
             if not merged:
                 return
@@ -172,13 +165,6 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
             raise RuntimeError(
                 "this ConflictResolution was unpickled: it knows no database any more"
             )
-
-    def _merged(self, merge: Merge, local: Any, server: Any) -> Mapping[str, Any] | None:
-        """What a merge makes of copies of two documents."""
-        chosen = merge(_copied(local), copy.deepcopy(server))
-        if chosen is not None and not isinstance(chosen, Mapping):
-            raise TypeError(f"merge must return a dict or None, not {chosen!r:.80}")
-        return chosen
 
     async def _save(self, merged: Mapping[str, dict[str, Any]]) -> None:
         written = [inlined(doc, "merge's result", self._streams) for doc in merged.values()]
@@ -206,6 +192,56 @@ def keep_local(local: Any, _server: Any) -> Any:
     return local
 
 
+def merged_by(merge: Merge, local: Any, server: Any) -> Mapping[str, Any] | None:
+    """What a merge makes of copies of two documents."""
+    chosen = merge(_copied(local), copy.deepcopy(server))
+    if chosen is not None and not isinstance(chosen, Mapping):
+        raise TypeError(f"merge must return a dict or None, not {chosen!r:.80}")
+    return chosen
+
+
+async def server_docs(path: str, ids: Iterable[str]) -> dict[str, Any]:
+    """What the server has of documents in conflict, as `ConflictResolution.pending` shows it.
+
+    Args:
+        path (str): the database's path.
+        ids (iterable of str): their ids.
+
+    Returns:
+        dict: the documents, by id.
+
+    Endpoints: ``POST /{db}/_all_docs``, ``GET /{db}/_local/{docid}``.
+    """
+    found = await rows_of(path, ids)
+    return {id: _server_doc(id, row) for id, row in found.items()}
+
+
+async def rows_of(path: str, ids: Iterable[str]) -> dict[str, Any]:
+    """The rows of ``_all_docs`` for some ids, with documents; those of local documents, too.
+
+    Args:
+        path (str): the database's path.
+        ids (iterable of str): the ids.
+
+    Returns:
+        dict: the rows, by id.
+    """
+    rows: dict[str, Any] = {}
+    listed = []
+    for id in dict.fromkeys(ids):
+        if id.startswith("_local/"):  # these are in no _all_docs
+            answer = await ask("GET", path + doc_path(id), accept=(404,))
+            rows[id] = {"doc": answer.json()} if answer.code != 404 else {}
+        else:
+            listed.append(id)
+    if listed:
+        found = await ask_json(
+            "POST", f"{path}/_all_docs", {"include_docs": "true"}, json={"keys": listed}, safe=True
+        )
+        rows.update(zip(listed, found["rows"], strict=True))
+    return rows
+
+
 def _server_doc(id: str, row: Mapping[str, Any]) -> Any:
     """The server's side of a conflict, from a row of ``_all_docs``."""
     doc = row.get("doc")
@@ -215,7 +251,7 @@ def _server_doc(id: str, row: Mapping[str, Any]) -> Any:
     return defaults.document({"_id": id, **rev, "_deleted": True})
 
 
-def _over(server: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+def over(server: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """What a merge has chosen, as it is saved over the server's document."""
     content = {**chosen, "_id": server["_id"]}
     content.pop("_rev", None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import defaults
 from .asking import JSON, ask_json, doc_path
-from .conflicts import ConflictResolution, Merge, bulk_requests
+from .conflicts import ConflictResolution, Merge, bulk_requests, merged_by
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import encode_json
@@ -45,7 +45,7 @@ class LeafResolution(ConflictResolution[S]):
             ((id, entry),) = self.pending.items()
             merged: Any = entry["doc"]
             for other in entry["leaves"]:
-                merged = self._merged(merge, merged, other)
+                merged = merged_by(merge, merged, other)
                 if merged is None:
                     return
             merged = {**merged, "_id": id, "_rev": entry["doc"]["_rev"]}

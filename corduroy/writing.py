@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .asking import JSON, NOT_OFFERED, ask, ask_json, current_rev, doc_path, id_and_rev
 from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
-from .content import Streams, inlined
+from .content import Streams
 from .documents import bind
+from .drafts import Draft, failure_of, in_order
 from .errors import ExpectationFailed
 from .options import check_flag
 from .server import Place
 from .styles import S, operation
 from .transport.auth import check_texts
-from .transport.encoding import encode_json
 
 
 class Writing(Place[S]):
@@ -89,7 +89,7 @@ class Writing(Place[S]):
         Endpoint: ``POST /{db}``.
         """
         check_flag(batch, "batch")
-        draft = _Draft(doc, "doc", {})
+        draft = Draft(doc, "doc", {})
         query = {"batch": "ok"} if batch else None
         said: dict[str, Any] = await ask_json(
             "POST", self._path, query, body=draft.body, headers=JSON
@@ -146,40 +146,6 @@ class Writing(Place[S]):
         return await copy_doc(self, source, dest)
 
 
-class _Draft:
-    """A document on its way: the caller's own, and its encoded form."""
-
-    __slots__ = ("body", "doc", "id", "stubs")
-
-    def __init__(self, doc: Any, name: str, streams: Streams) -> None:
-        if not isinstance(doc, Mapping):
-            raise TypeError(f"{name} must be a dict, not a {type(doc).__name__}: {doc!r:.80}")
-        self.doc = doc
-        self.id: str | None = None
-        if "_id" in doc:
-            doc_path(doc["_id"], f"{name}['_id']")
-            self.id = doc["_id"]
-        content, self.stubs = inlined(doc, name, streams)
-        self.body = encode_json(content, name)
-
-    def name(self, id: str) -> None:
-        """Give a document without an id one."""
-        self.id = id
-        field = b'{"_id":%b' % encode_json(id, "_id")
-        self.body = field + (b"," if len(self.body) > 2 else b"") + self.body[1:]
-
-    def saved(self, rev: str | None) -> None:
-        """Let the caller's document know what became of it."""
-        doc = self.doc
-        if not isinstance(doc, MutableMapping):
-            return
-        doc["_id"] = self.id
-        if rev is not None:
-            doc["_rev"] = rev
-        if self.stubs:
-            doc["_attachments"] = {**doc["_attachments"], **self.stubs}
-
-
 async def save_docs(
     place: Place[S], docs: Any, merge: Merge | None, force: bool, options: Mapping[str, Any]
 ) -> ConflictResolution[S]:
@@ -215,14 +181,14 @@ async def save_docs(
     return resolution
 
 
-def _drafts(docs: Iterable[Any], single: bool, streams: Streams) -> list[_Draft]:
+def _drafts(docs: Iterable[Any], single: bool, streams: Streams) -> list[Draft]:
     if isinstance(docs, str | bytes) or not isinstance(docs, Iterable):
         raise TypeError(f"docs must be a dict, or a list of dicts, not {docs!r:.80}")
-    return [_Draft(doc, "doc" if single else f"docs[{at}]", streams) for at, doc in enumerate(docs)]
+    return [Draft(doc, "doc" if single else f"docs[{at}]", streams) for at, doc in enumerate(docs)]
 
 
 async def _save_one(
-    path: str, draft: _Draft, options: Mapping[str, Any], resolution: ConflictResolution[Any]
+    path: str, draft: Draft, options: Mapping[str, Any], resolution: ConflictResolution[Any]
 ) -> None:
     """Endpoint: ``PUT /{db}/{docid}``."""
     assert draft.id is not None
@@ -241,37 +207,18 @@ async def _save_one(
 
 
 async def _save_many(
-    path: str, drafts: list[_Draft], options: Mapping[str, Any], resolution: ConflictResolution[Any]
+    path: str, drafts: list[Draft], options: Mapping[str, Any], resolution: ConflictResolution[Any]
 ) -> None:
     """Endpoint: ``POST /{db}/_bulk_docs``."""
     bodies = [draft.body for draft in drafts]
     for batch, request in bulk_requests(path, bodies, options):
         results = (await request).json()
         if options.get("new_edits") is False:
-            results = [_failure_of(draft, results) for draft in drafts[batch]]
-        for draft, result in zip(drafts[batch], _in_order(results, drafts[batch]), strict=True):
+            results = [failure_of(draft, results) for draft in drafts[batch]]
+        for draft, result in zip(drafts[batch], in_order(results, drafts[batch]), strict=True):
             if "error" not in result:
                 draft.saved(result.get("rev"))
             resolution._note(draft.doc, result)
-
-
-def _in_order(
-    results: Iterable[Mapping[str, Any]], drafts: list[_Draft]
-) -> list[Mapping[str, Any]]:
-    """The results in the order of the documents: PouchDB Server answers for CouchDB's own ids first."""
-    by_id: dict[str | None, list[Mapping[str, Any]]] = {}
-    for result in results:
-        by_id.setdefault(result["id"], []).append(result)
-    return [by_id[draft.id].pop(0) for draft in drafts]
-
-
-def _failure_of(draft: _Draft, failures: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What the server says of a document saved without new edits, where it tells of failures only."""
-    assert draft.id is not None
-    for failure in failures:  # PouchDB Server names no revision
-        if failure["id"] == draft.id and failure.get("rev") in (None, draft.doc.get("_rev")):
-            return failure
-    return {"id": draft.id}
 
 
 async def delete_doc(

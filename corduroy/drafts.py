@@ -1,0 +1,95 @@
+"""Drafts: documents on their way to the server, encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+from .asking import doc_path
+from .conflicts import replace
+from .content import Streams, inlined
+from .transport.encoding import encode_json
+
+
+class Draft:
+    """A document on its way: the caller's own, and its encoded form.
+
+    Args:
+        doc (dict): the document.
+        name (str): the argument's name, for errors.
+        streams (dict): as of `content.inlined`.
+
+    Attributes:
+        id (str | None): its id; None as long as it has none.
+        body (bytes): its JSON.
+
+    Raises:
+        TypeError, ValueError: it cannot be sent as it is.
+    """
+
+    __slots__ = ("body", "doc", "id", "streams", "stubs")
+
+    def __init__(self, doc: Any, name: str, streams: Streams) -> None:
+        if not isinstance(doc, Mapping):
+            raise TypeError(f"{name} must be a dict, not a {type(doc).__name__}: {doc!r:.80}")
+        self.doc = doc
+        self.streams = streams
+        self.id: str | None = None
+        if "_id" in doc:
+            doc_path(doc["_id"], f"{name}['_id']")
+            self.id = doc["_id"]
+        content, self.stubs = inlined(doc, name, streams)
+        self.body = encode_json(content, name)
+
+    def name(self, id: str) -> None:
+        """Give a document without an id one."""
+        self.id = id
+        field = b'{"_id":%b' % encode_json(id, "_id")
+        self.body = field + (b"," if len(self.body) > 2 else b"") + self.body[1:]
+
+    def saved(self, rev: str | None) -> None:
+        """Let the caller's document know what became of it."""
+        doc = self.doc
+        if not isinstance(doc, MutableMapping):
+            return
+        doc["_id"] = self.id
+        if rev is not None:
+            doc["_rev"] = rev
+        if self.stubs:
+            doc["_attachments"] = {**doc["_attachments"], **self.stubs}
+
+
+class Merged(Draft):
+    """What a merge has made of a draft that was in conflict.
+
+    Args:
+        draft (Draft): that one; its document becomes what is saved.
+        content (dict): what is to be saved, with the ``_rev`` that it replaces.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, draft: Draft, content: Mapping[str, Any]) -> None:
+        super().__init__(content, "merge's result", draft.streams)
+        self.doc = draft.doc
+        self._content = content
+
+    def saved(self, rev: str | None) -> None:
+        replace(self.doc, {**self._content, "_rev": rev}, self.stubs)
+
+
+def in_order(results: Iterable[Mapping[str, Any]], drafts: list[Draft]) -> list[Mapping[str, Any]]:
+    """The results in the order of the documents: PouchDB Server answers for CouchDB's own ids first."""
+    by_id: dict[str | None, list[Mapping[str, Any]]] = {}
+    for result in results:
+        by_id.setdefault(result["id"], []).append(result)
+    return [by_id[draft.id].pop(0) for draft in drafts]
+
+
+def failure_of(draft: Draft, failures: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the server says of a document saved without new edits, where it tells of failures only."""
+    assert draft.id is not None
+    for failure in failures:  # PouchDB Server names no revision
+        if failure["id"] == draft.id and failure.get("rev") in (None, draft.doc.get("_rev")):
+            return failure
+    return {"id": draft.id}
