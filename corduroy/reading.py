@@ -20,6 +20,7 @@ from .transport.messages import Request
 _Doc = TypeVar("_Doc", bound=MutableMapping[str, Any])
 
 _FIRST = 50
+_WITH_EACH = {name: DOCUMENT[name] for name in ("revs", "attachments")}
 _TEXT = (str, bytes)  # a tuple: `str | bytes` would be made anew each time
 
 
@@ -157,11 +158,15 @@ class Reading(Place[S]):
         return [f"{known['start'] - at}-{digest}" for at, digest in enumerate(known["ids"])]
 
     @operation
-    async def bulk_get(self, docs: Iterable[Mapping[str, Any]]) -> list[Document | None]:
+    async def bulk_get(
+        self, docs: Iterable[Mapping[str, Any]], **options: Any
+    ) -> list[Document | None]:
         """Fetch documents at certain revisions.
 
         Args:
             docs (list of dict): ``{"id", "rev"}``; without ``rev`` the current one.
+            **options: ``revs`` (bool): with the history of each, in ``_revisions``; ``attachments``
+                (bool): with what is attached, as base64.
 
         Returns:
             list of Document: in the same order; None where there is no such document or revision.
@@ -177,11 +182,12 @@ class Reading(Place[S]):
             rev = one.get("rev")
             if rev is not None and not isinstance(rev, str):
                 raise TypeError(f"docs[{at}]['rev'] must be a str, not {rev!r:.80}")
+        query = query_string(encode_options(options, _WITH_EACH, "bulk_get"))
         # Where the revision is null CouchDB finds nothing.
         asked = [{k: v for k, v in one.items() if v is not None} for one in wanted]
-        path, body = f"{self._path}/_bulk_get", encode_json({"docs": asked}, "docs")
+        path, body = f"{self._path}/_bulk_get{query}", encode_json({"docs": asked}, "docs")
         if await self._server.is_classic():  # PouchDB Server has one, but in an order of its own
-            answers = await together([_at_revision(self._path, one) for one in wanted])
+            answers = await together([_at_revision(self._path, one, options) for one in wanted])
             return [None if one.code == 404 else bound(one.json(), self) for one in answers]
         found = (await ask("POST", path, body=body, headers=JSON, safe=True)).json()
         leaves = [leaf for result in found["results"] for leaf in result["docs"]]
@@ -198,6 +204,7 @@ def _ids(ids: Any) -> list[str]:
     return wanted
 
 
-def _at_revision(db: str, wanted: Mapping[str, Any]) -> Request:
-    rev = query_string({"rev": wanted["rev"]} if wanted.get("rev") else {})
-    return Request("GET", db + doc_path(wanted["id"]) + rev, accept=(404,))
+def _at_revision(db: str, wanted: Mapping[str, Any], options: Mapping[str, Any]) -> Request:
+    query = encode_options({**options, "rev": wanted.get("rev") or None}, DOCUMENT, "bulk_get")
+    path = db + doc_path(wanted["id"]) + query_string(query)
+    return Request("GET", path, accept=(404,))

@@ -175,6 +175,22 @@ def test_bulk_get_fetches_documents_at_revisions(call, db, history):
     assert call(db.bulk_get, []) == []
 
 
+def test_bulk_get_fetches_histories_and_what_is_attached_if_asked(call, db, store, history):
+    store(
+        {"_id": "b", "_attachments": {"note": {"content_type": "text/plain", "data": "aGVsbG8="}}}
+    )
+    ids = [{"id": "a"}, {"id": "b"}]
+    a, b = call(db.bulk_get, ids, revs=True, attachments=True)
+    known = enumerate(a["_revisions"]["ids"])
+    assert [f"{a['_revisions']['start'] - at}-{digest}" for at, digest in known] == history[::-1]
+    assert b["_attachments"]["note"]["data"] == "aGVsbG8="
+    a, b = call(db.bulk_get, ids, revs=False)
+    assert "_revisions" not in a
+    assert b["_attachments"]["note"]["stub"] is True
+    with pytest.raises(TypeError, match=r"bulk_get.*revs"):
+        call(db.bulk_get, ids, rev=True)
+
+
 def test_head_tells_of_a_document_without_fetching_it(call, db, history):
     head = call(db.head, "a")
     assert type(head) is AttrDict
