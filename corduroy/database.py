@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from .attachments import Attachments
 from .browsing import Browsing
+from .bulk.saving import BulkWriting
 from .changes import list_changes
 from .conflicts import replace
 from .deploying import Deploying
@@ -21,6 +22,7 @@ from .indexes import Indexes
 from .leaves import Leaves
 from .local import Locals
 from .mango import Mango
+from .paging import Paging
 from .partition import Partitions
 from .reading import Reading
 from .replicating import replicate
@@ -37,9 +39,11 @@ S2 = TypeVar("S2", bound=Style)
 class Database(
     Reading[S],
     Writing[S],
+    BulkWriting[S],
     Editing[S],
     Leaves[S],
     Browsing[S],
+    Paging[S],
     Locals[S],
     Functions[S],
     Deploying[S],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sized
 from typing import Any
 
 from .asking import JSON, NOT_OFFERED, ask, ask_json, current_rev, doc_path, id_and_rev
+from .bulk.saving import save_stream
+from .bulk.writer import check_merge
 from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
 from .content import Streams
 from .documents import bind
@@ -13,7 +15,7 @@ from .drafts import Draft, failure_of, in_order
 from .errors import ExpectationFailed
 from .options import check_flag
 from .server import Place
-from .styles import S, operation
+from .styles import S, operation, would_block
 from .transport.auth import check_texts
 
 
@@ -23,7 +25,7 @@ class Writing(Place[S]):
     @operation
     async def save(
         self,
-        docs: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        docs: Mapping[str, Any] | Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
         merge: Merge | None = None,
         force: bool = False,
         batch: bool | None = None,
@@ -150,9 +152,11 @@ async def save_docs(
     place: Place[S], docs: Any, merge: Merge | None, force: bool, options: Mapping[str, Any]
 ) -> ConflictResolution[S]:
     """Save documents; arguments and result as of `Database.save`, options that are not usual."""
-    if merge is not None and not callable(merge):
-        raise TypeError(f"merge must be callable, not {merge!r:.80}")
+    check_merge(merge)
     single = isinstance(docs, Mapping)
+    unsized = not isinstance(docs, Sized) and isinstance(docs, Iterable | AsyncIterable)
+    if unsized and options.keys() <= {"new_edits"}:
+        return await save_stream(place, _source(docs, place), merge, force, not options)
     resolution = ConflictResolution(place._session, place._style, place._path)
     drafts = _drafts([docs] if single else docs, single, resolution._streams)
     if "batch" in options and (not single or len(options) > 1):
@@ -179,6 +183,15 @@ async def save_docs(
     if single and resolution.pending:
         raise resolution._failure()
     return resolution
+
+
+def _source(docs: Any, place: Place[Any]) -> Any:
+    """What gives the documents, of what can be gone through by ``for`` and by ``async for``."""
+    if isinstance(docs, Iterable) and (
+        not isinstance(docs, AsyncIterable) or not would_block(place)
+    ):
+        return iter(docs)
+    return docs
 
 
 def _drafts(docs: Iterable[Any], single: bool, streams: Streams) -> list[Draft]:

@@ -1,0 +1,135 @@
+"""Account: what became of each document that was given to a writer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from ..conflicts import ConflictResolution
+from ..documents import Document, bind
+from ..drafts import Draft
+from ..errors import error_from_item
+from ..server import Place
+from ..status import Status
+
+Result = Mapping[str, Any]
+
+UNSENT, UNKNOWN, CONFLICT = "unsent", "unknown", "conflict"
+"""What is said of documents that were never sent; and of such as no answer ever came for."""
+
+
+class Account:
+    """What became of each document.
+
+    Args:
+        place (Database): where they are written.
+        progress: is called with how many more are accounted for.
+        on_result: is called with each document and its `Status`.
+
+    Attributes:
+        written, conflicts, refused, unsent, unknown (int): how many became what.
+        failures (list of dict): those that were not written, as of `Writer.failures`.
+        resolution (ConflictResolution): the same, for those who settle conflicts.
+    """
+
+    def __init__(
+        self,
+        place: Place[Any],
+        progress: Callable[[int], Any] | None,
+        on_result: Callable[[Any, Status], Any] | None,
+    ) -> None:
+        self.written = self.conflicts = self.refused = self.unsent = self.unknown = 0
+        self.failures: list[dict[str, Any]] = []
+        self.resolution = ConflictResolution(place._session, place._style, place._path)
+        self._place = place
+        self._progress = progress
+        self._on_result = on_result
+        self._told = 0
+        self._untold: deque[tuple[Any, Result]] = deque()
+
+    @property
+    def total(self) -> int:
+        """How many are accounted for."""
+        return self.written + len(self.failures)
+
+    def take(self, drafts: Iterable[Draft], results: Iterable[Result]) -> list[Draft]:
+        """Take down what the server said of documents.
+
+        Args:
+            drafts (list of Draft): the documents.
+            results (list of dict): what it said of each.
+
+        Returns:
+            list of Draft: those in conflict, which are still to be accounted for.
+        """
+        in_conflict = []
+        for draft, result in zip(drafts, results, strict=True):
+            if "error" not in result:
+                self.wrote(draft, result)
+            elif result["error"] == CONFLICT:
+                in_conflict.append(draft)
+            else:
+                self.refused += 1
+                self.failed(draft, result)
+        return in_conflict
+
+    def wrote(self, draft: Draft, result: Result) -> None:
+        """A document is written."""
+        draft.saved(result.get("rev"))
+        self.written += 1
+        self.resolution._passed += 1
+        if isinstance(draft.doc, Document):
+            bind(draft.doc, self._place)
+        if self._on_result is not None:
+            self._untold.append((draft.doc, result))
+
+    def conflict(self, draft: Draft, reason: str, server_doc: Any = None) -> None:
+        """A document is in conflict, and stays so."""
+        self.conflicts += 1
+        self.failed(draft, {"error": CONFLICT, "reason": reason}, server_doc)
+
+    def lose(self, drafts: Iterable[Draft], what: str, reason: str) -> None:
+        """Documents are given up.
+
+        Args:
+            drafts (list of Draft): the documents.
+            what (str): ``UNSENT``, ``UNKNOWN`` or ``CONFLICT``.
+            reason (str): why.
+        """
+        for draft in drafts:
+            if what == CONFLICT:
+                self.conflict(draft, reason)
+                continue
+            self.unsent += what == UNSENT
+            self.unknown += what == UNKNOWN
+            self.failed(draft, {"error": what, "reason": reason})
+
+    def failed(self, draft: Draft, result: Result, server_doc: Any = None) -> None:
+        """Keep a document that was not written, and why."""
+        entry = {
+            "doc": draft.doc,
+            "error": result["error"],
+            "reason": result.get("reason", ""),
+            "server_doc": server_doc,
+        }
+        self.failures.append(entry)
+        self.resolution.pending[draft.id or uuid4().hex] = entry
+        self.resolution._streams.update(draft.streams)
+        if self._on_result is not None:
+            self._untold.append((draft.doc, {"id": draft.id, **entry}))
+
+    def tell(self) -> None:
+        """Tell the program of what is new in the account."""
+        untold, on_result = self._untold, self._on_result
+        while untold and on_result is not None:
+            doc, result = untold.popleft()
+            if "error" not in result:
+                on_result(doc, Status(201, response=result))
+            else:
+                error = error_from_item(dict(result))
+                on_result(doc, Status(error.code, exception=error, response=error.response))
+        new, self._told = self.total - self._told, self.total
+        if new and self._progress is not None:
+            self._progress(new)

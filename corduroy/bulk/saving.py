@@ -1,0 +1,81 @@
+"""What `Database` has for documents of any number: a writer, and saving what an iterator gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable
+from typing import Any
+
+from ..calls import aside
+from ..conflicts import ConflictResolution, Merge
+from ..server import Place
+from ..styles import S
+from .writer import OnResult, Progress, Writer
+
+
+class BulkWriting(Place[S]):
+    """The part of `Database` that writes documents of any number."""
+
+    def writer(
+        self,
+        *,
+        merge: Merge | None = None,
+        force: bool = False,
+        new_edits: bool = True,
+        progress: Progress | None = None,
+        on_result: OnResult | None = None,
+        count: int | None = None,
+        size: int | None = None,
+        in_flight: int = 4,
+        max_retries: int | None = 8,
+    ) -> Writer[S]:
+        """A writer of documents of any number, for ``with`` and ``async with``. Nothing is sent yet.
+
+        Args:
+            merge: what to do about conflicts, as of `Database.save`.
+            force (bool): save over what the server has.
+            new_edits (bool): False saves the revisions as they are, as replication does.
+            progress: is called with how many more documents are accounted for, batch by batch:
+                ``tqdm(…).update``, say.
+            on_result: is called as ``on_result(doc, status)`` for each document that is accounted for,
+                with a `Status`: ``status.exception`` says why it was not written.
+            count (int): how many documents go in one request at most; None: `defaults.bulk_count`.
+            size (int): how many bytes of documents; None: `defaults.bulk_bytes`.
+            in_flight (int): how many requests are under way at once.
+            max_retries (int | None): how many failures in a row a batch bears; None: any number.
+
+        Returns:
+            Writer: it has this database's style.
+
+        Raises:
+            TypeError, ValueError: an argument makes no sense; it is named.
+        """
+        return Writer(
+            self,
+            merge=merge,
+            force=force,
+            new_edits=new_edits,
+            progress=progress,
+            on_result=on_result,
+            count=count,
+            size=size,
+            in_flight=in_flight,
+            max_retries=max_retries,
+        )
+
+
+async def save_stream(
+    place: Place[S],
+    docs: Iterable[Any] | AsyncIterable[Any],
+    merge: Merge | None,
+    force: bool,
+    new_edits: bool,
+) -> ConflictResolution[S]:
+    """Save what an iterator gives, bit by bit; arguments and result as of `Database.save`."""
+    writer = Writer(place, merge=merge, force=force, new_edits=new_edits)
+    try:
+        await aside(writer.take_all, docs)
+    except BaseException as error:
+        await aside(writer.break_off, not isinstance(error, Exception))
+        error.add_note(repr(writer))
+        raise
+    return writer.resolution
