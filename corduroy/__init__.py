@@ -35,7 +35,7 @@ from .relax import relax
 from .resharding import Resharding
 from .status import Status
 from .transport.auth import BasicAuth, CookieAuth, JWTAuth, ProxyAuth
-from .views import Row, ViewResult
+from .views import Page, Row, ViewResult
 
 __all__ = [
     "BadRequest",
@@ -62,6 +62,7 @@ __all__ = [
     "Node",
     "NotAcceptable",
     "NotFound",
+    "Page",
     "Partition",
     "PreconditionFailed",
     "ProxyAuth",

@@ -67,3 +67,17 @@ class ViewResult(Results[Row]):
     def __repr__(self) -> str:
         total = "" if self.total_rows is None else f"/{self.total_rows}"
         return f"<{self.name}: {len(self)}{total} rows>"
+
+
+class Page(ViewResult):
+    """A page of a view: its rows, and where the pages before and after it are.
+
+    Attributes:
+        next (str | None): the cursor of the page after this one; None where there is none. It is made
+            of letters that stand in an url as they are.
+        previous (str | None): the cursor of the page before this one.
+        offset (int | None): how many rows of the view come before these; None where unknown.
+    """
+
+    next: str | None = None
+    previous: str | None = None
