@@ -136,6 +136,7 @@ def stream_rows(
         keeper (Database): which database the documents are to know.
         lacking (str): as of `RowReader`.
     """
+    options = _with_list(options)
     make = functools.partial(_bound_rows, keeper=keeper) if options.get("include_docs") else _rows
     return _stream(of, path, name, options, resume, make, lacking)
 
@@ -149,6 +150,7 @@ def stream_docs(
     lacking: str = "",
 ) -> RowStream[Document, S]:
     """Stream documents; arguments as of `Browsing.docs`, and of `stream_rows`."""
+    options = _with_list(options)
     encode_options(options, _OF_DOCS, "docs")
     make = functools.partial(_docs, keeper=keeper)
     options = {**options, "include_docs": True}
@@ -165,11 +167,15 @@ def _stream(
     lacking: str = "",
 ) -> RowStream[Any, S]:
     check_flag(resume, "resume")
-    if options.get("keys") is not None:  # they are gone through each time
-        options = {**options, "keys": check_keys(options["keys"])}
     asked = functools.partial(Asked, path, name, options, resume)
     asked()  # bad input is told of here
     return RowStream(of, lambda: RowReader(of, asked(), make, resume, lacking))
+
+
+def _with_list(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options whose keys, however they come, can be gone through more than once."""
+    keys = options.get("keys")
+    return options if keys is None else {**options, "keys": check_keys(keys)}
 
 
 def _rows(rows: list[Any]) -> list[Row]:

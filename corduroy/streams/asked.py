@@ -66,8 +66,12 @@ class Asked:
     def _take_keys(self, keys: list[Any]) -> None:
         encode_json(keys, "keys")
         self._skip = self._options.pop("skip", 0)  # the server would skip rows of each answer
-        self._keys = keys[::-1] if self._options.get("descending") else keys
+        self._keys = self._in_order(keys)
         self.over = not keys
+        if len(keys) > _KEYS and self._options.get("descending") and self.name not in OWN_LISTS:
+            raise ValueError(
+                f"descending: more than {_KEYS} keys of a view come in the order in which you give them"
+            )
 
     def _check_order(self) -> None:
         options = self._options
@@ -77,8 +81,9 @@ class Asked:
         if options.get("descending") and isinstance(level, int) and level and level is not True:
             raise ValueError("resume: groups of a level cannot be gone on with downwards")
         if self._keys is not None and self.name not in OWN_LISTS:
-            seen = {repr(key) for key in self._keys}
-            if len(seen) < len(self._keys):
+            if options.get("descending"):
+                raise ValueError("resume: keys of a view, and descending, exclude each other")
+            if len({repr(key) for key in self._keys}) < len(self._keys):
                 raise ValueError("resume: the keys of a view must differ from each other")
 
     # -- asking -------------------------------------------------------------------------------
@@ -108,8 +113,10 @@ class Asked:
             count = len(chunk) // 2
 
     def _in_order(self, keys: list[Any]) -> list[Any]:
-        """Keys as they were given: going down, the server begins with the last."""
-        return keys[::-1] if self._options.get("descending") else keys
+        """Keys in the order of their rows, and the other way round: going down its own lists, a server
+        begins with the last. (Of views, some do and some do not.)"""
+        down = self._options.get("descending") and self.name in OWN_LISTS
+        return keys[::-1] if down else keys
 
     def answered(self) -> None:
         """The answer has come to its end."""

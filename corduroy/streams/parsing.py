@@ -34,6 +34,10 @@ _begin_of_row = re.compile(
 _space = re.compile(rb"\s*+").match
 
 
+class BrokenOff(ValueError):
+    """An answer has come to its end amid its rows."""
+
+
 class RowParser:
     """Makes rows of the body of one answer. It is fed when there are no `rows` to take.
 
@@ -73,7 +77,8 @@ class RowParser:
         """The next rows that are whole, a convenient number of them.
 
         Raises:
-            ValueError: this is no answer with rows, or no whole one.
+            BrokenOff: the answer has ended too early.
+            ValueError: this is no answer with rows.
         """
         if self.over or not (self._in_rows or self._find_rows()):
             return []
@@ -186,8 +191,10 @@ class RowParser:
         try:
             error = decode_json(said)
         except ValueError:
-            raise ValueError("the answer ends amid its rows") from None
+            error = None
         if not isinstance(error, dict) or "error" not in error:
+            if self._in_rows or self.about:
+                raise BrokenOff("the answer ends amid its rows")
             raise ValueError(f"the answer has no {self._name}")
         self.error, self.over = error, True
 

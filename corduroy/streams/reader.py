@@ -15,6 +15,7 @@ from ..errors import (
     ConnectionFailed,
     HTTPError,
     NotFound,
+    ServerError,
     error_from_failure,
     error_from_item,
 )
@@ -25,7 +26,7 @@ from ..transport.session import Session
 from ..transport.stream import Stream as Body
 from ..transport.tls import is_distrust
 from .asked import Asked
-from .parsing import Row, RowParser
+from .parsing import BrokenOff, Row, RowParser
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ place of the next one, None after the last one. It awaits nothing but steps, as 
 
 # So many failures in a row, without a row between them, are enough.
 _ATTEMPTS = 8
+_FIRST_DELAY = 0.1  # seconds, of the first attempt, at most
 _LATER = (408, 429)  # what 4xx say that may go better next time
 
 
@@ -132,7 +134,7 @@ class RowReader(Generic[T]):
         self._parser = RowParser()
         self._within = 0.0
         self._owed: Exception | None = None  # to be raised by whoever awaits
-        self._backoff = Backoff()
+        self._backoff = Backoff(_FIRST_DELAY)
         self._failures = 0
 
     def ready(self) -> list[T]:
@@ -225,8 +227,10 @@ class RowReader(Generic[T]):
         if isinstance(error, HTTPError):
             return error
         url = self._session.url + self._asked.path
+        if isinstance(error, BrokenOff):
+            return ConnectionFailed(None, "broken_off", str(error), method="GET", url=url)
         if isinstance(error, ValueError):
-            return ConnectionFailed(None, "broken_answer", str(error), method="GET", url=url)
+            return ServerError(200, "invalid_json", str(error), method="GET", url=url)
         return error_from_failure(error, method="GET", url=url)
 
     async def _bear(self, error: HTTPError) -> None:
