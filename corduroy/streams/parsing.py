@@ -18,6 +18,7 @@ Row = dict[str, Any]
 # So many rows are made at a time, about: the garbage collector comes for every 700 objects.
 _SOME = 150
 _LEAST = 1024  # bytes that are taken for them
+_MOST = 256 * 1024
 _PORTION = 32 * 1024
 
 # An answer whose rows have not begun by then has none.
@@ -136,7 +137,7 @@ class RowParser:
     def _guess(self) -> int:
         """Where a row seems to end, a portion further; 0: nowhere yet."""
         data, cut, goes_on = self._data, self._cut, self._goes_on
-        found = data.rfind(cut, 0, self._portion)
+        found = -1 if self._searched > self._portion else data.rfind(cut, 0, self._portion)
         while found > 0 and goes_on is not None and not goes_on(data, found + len(cut)):
             found = data.rfind(cut, 0, found)
         if found < 0 and len(data) > self._portion:
@@ -156,7 +157,7 @@ class RowParser:
             raise ValueError(f"these are no {self._name}")
         del data[:end]
         self._searched, self._count.begun = 0, True
-        self._portion = max(_LEAST, end * _SOME // max(1, len(rows)))
+        self._portion = min(max(_LEAST, end * _SOME // max(1, len(rows))), _MOST)
         return rows  # type: ignore[no-any-return]
 
     def _counted(self) -> list[Row]:
