@@ -15,7 +15,8 @@ from .streams import Fetch, PageReader, Stream
 from .styles import S, operation, streamed
 from .views import Page, ViewResult
 
-_PER_PAGE = 20
+PER_PAGE = 20
+"""How many rows a page has if nobody says otherwise."""
 
 # How many rows there are is what the pages decide; and they need an order.
 _NOT_PAGED = ("limit", "skip", "sorted")
@@ -37,7 +38,7 @@ class Paging(Place[S]):
 
     @operation
     async def page(
-        self, /, name: str, per_page: int = _PER_PAGE, cursor: str | None = None, **options: Any
+        self, /, name: str, per_page: int = PER_PAGE, cursor: str | None = None, **options: Any
     ) -> Page:
         """Fetch one page of a view.
 
@@ -72,7 +73,7 @@ class Paging(Place[S]):
 
     @streamed
     def pages(
-        self, /, name: str, per_page: int = _PER_PAGE, cursor: str | None = None, **options: Any
+        self, /, name: str, per_page: int = PER_PAGE, cursor: str | None = None, **options: Any
     ) -> Stream[Page, S]:
         """Go through a view a page at a time, from a cursor on.
 
@@ -192,6 +193,8 @@ class Paged:
             found = None
         if found is None:
             raise wrong_cursor(cursor)
+        if reverses and found.answer is not None:
+            found.answer.offset = None  # PouchDB Server does not know
         return self._page(place, found)
 
     async def _page_of_ids(self, ids: list[str], place: Cursor | None) -> Page:

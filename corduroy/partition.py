@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from .asking import ask_json, offering
@@ -11,14 +11,16 @@ from .documents import Document
 from .errors import BadRequest, NotFound
 from .found import FindResult
 from .mango import explain, find, find_body, find_pages
+from .paging import PER_PAGE, Paged, stream_pages
 from .querying import function_path, query_view
 from .server import Place, Served
 from .streams import PAGE, PageReader, RowStream, Stream
 from .styles import S, Style, operation, streamed
 from .transport.encoding import quote_segment
-from .views import Row, ViewResult
+from .views import Page, Row, ViewResult
 
 S2 = TypeVar("S2", bound=Style)
+T = TypeVar("T")
 
 _LACKING = "_partition"  # what a server lacks that cannot do it
 
@@ -133,10 +135,42 @@ class Partition(Served[S]):
         """
         return stream_docs(self, self._path, self._database, options, resume, _LACKING)
 
+    @operation
+    async def page(
+        self, /, name: str, per_page: int = PER_PAGE, cursor: str | None = None, **options: Any
+    ) -> Page:
+        """Fetch one page of a view, of the rows that documents of this partition have made; as
+        `Database.page`.
+
+        Endpoints: ``GET /{db}/_partition/{partition_id}/_design/{ddoc}/_view/{view}``,
+        ``GET /{db}/_partition/{partition_id}/_all_docs``.
+        """
+        return await self._asked(self._paged(name, per_page, options).page(cursor))
+
+    @streamed
+    def pages(
+        self, /, name: str, per_page: int = PER_PAGE, cursor: str | None = None, **options: Any
+    ) -> Stream[Page, S]:
+        """Go through a view a page at a time; as `Database.pages`.
+
+        Endpoints: ``GET /{db}/_partition/{partition_id}/_design/{ddoc}/_view/{view}``,
+        ``GET /{db}/_partition/{partition_id}/_all_docs``.
+        """
+        fetch = self._paged(name, per_page, options).fetch(cursor)
+        return stream_pages(self, lambda place: self._asked(fetch(place)))
+
+    def _paged(self, name: str, per_page: int, options: Mapping[str, Any]) -> Paged:
+        _check_view(name)
+        return Paged(self, self._path, self._database, name, per_page, options)
+
     async def _query(self, name: str, options: Mapping[str, Any]) -> ViewResult:
         _check_view(name)
+        return await self._asked(query_view(self._path, name, options, self._database))
+
+    async def _asked(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Ask for something, and say so where the server has no partitions."""
         try:
-            return await query_view(self._path, name, options, self._database)
+            return await asking
         except (BadRequest, NotFound):  # of a view that is missing CouchDB says the same
             if await self._server.is_classic():
                 with offering(_LACKING):

@@ -190,7 +190,7 @@ class Span:
     def can_be(self, place: Cursor) -> bool:
         """Whether there may be such a place, as far as one can tell without asking."""
         if not self._is_list:
-            return self._is_behind_id(place)
+            return True
         key, prefix = place.key, _PREFIXES.get(self._name, "")
         if place.id is not None or not isinstance(key, str) or not key.startswith(prefix):
             return False
@@ -204,21 +204,6 @@ class Span:
         too_low, too_high = isinstance(low, str) and key < low, isinstance(high, str) and key > high
         return not (too_low or too_high)
 
-    def _is_behind_id(self, place: Cursor) -> bool:
-        """Whether a place at the span's first or last key is within the ids that are given, too."""
-        for end, beyond in (("startkey", 1), ("endkey", -1)):
-            id = self._options.get(f"{end}_docid")
-            if id is None or place.id is None or "key" not in self._options:
-                at_end = end in self._options and same(place.key, self._options[end])
-                if id is None or place.id is None or not at_end:
-                    continue
-            order = (place.id > id) - (place.id < id)
-            if self._options.get("descending"):
-                order = -order
-            if order == -beyond or (order == 0 and end == "endkey" and self._is_open):
-                return False
-        return True
-
     @property
     def _is_open(self) -> bool:
         return self._options.get("inclusive_end") is False
@@ -230,7 +215,11 @@ class Span:
         the place to the other end is refused by the server in its turn.
         """
         end = "endkey" if back else "startkey"
-        if self._is_list or end not in self._options:
+        if self._is_list:
+            return True
+        if not self._reverses and not self._is_within_ids(place):
+            return False
+        if end not in self._options:
             return True
         bound, start = self._options[end], self._start(place, back)
         beyond = back and self._is_open
@@ -245,3 +234,17 @@ class Span:
                 raise
             return beyond
         return not beyond
+
+    def _is_within_ids(self, place: Cursor) -> bool:
+        """Whether a place at the first key, or at the last, is within the ids given for these."""
+        for end, sign in (("startkey", 1), ("endkey", -1)):
+            id = self._options.get(f"{end}_docid")
+            at_end = "key" in self._options or same(place.key, self._options.get(end))
+            if id is None or place.id is None or not at_end:
+                continue
+            order = (place.id > id) - (place.id < id)
+            if self._options.get("descending"):
+                order = -order
+            if order == -sign or (order == 0 and end == "endkey" and self._is_open):
+                return False
+        return True
