@@ -1,17 +1,23 @@
-"""Attachments of documents: put, fetched and removed one by one."""
+"""Attachments of documents: put, fetched and removed, one by one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
+from .calls import aside
 from .content import Sent, content_type_of, outgoing, put_back
 from .documents import AttrDict
+from .errors import DigestMismatch
+from .incoming import PieceReader, Progress, Span, check_progress, gather, pour, told_md5, whole
+from .receivers import receiver
 from .server import Place
-from .styles import S, operation
-from .transport.encoding import check_header, quote_segment
+from .streams import Stream
+from .styles import S, operation, streamed
+from .transport.encoding import check_header, query_string, quote_segment
+from .transport.messages import Request
 
 
 class Attachments(Place[S]):
@@ -24,6 +30,8 @@ class Attachments(Place[S]):
         content: Any,
         filename: str | None = None,
         content_type: str | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Attach a file to a document.
 
@@ -34,15 +42,24 @@ class Attachments(Place[S]):
                 in pieces as it comes. A file is back where it stood if it could not be attached.
             filename (str): the attachment's name; None: the file's own.
             content_type (str): None: what the name suggests.
+            progress: is called with the number of bytes that have gone, again and again, as tqdm's
+                ``bar.update``.
 
         Returns:
             dict: ``{"ok", "id", "rev"}``.
 
+        Raises:
+            Conflict: the document has been saved in between.
+            DigestMismatch: what the server has stored is not what was sent, of content that went in
+                pieces. It is not known of a text that the server has compressed.
+
         Endpoints: ``PUT /{db}/{docid}/{attname}``, ``PUT /{db}/_design/{ddoc}/{attname}``,
+        ``HEAD /{db}/{docid}/{attname}``, ``HEAD /{db}/_design/{ddoc}/{attname}``,
         ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
-        ``GET /{db}/_design/{ddoc}``. HEAD looks up the revision, and GET where the ``ETag`` is no
-        revision.
+        ``GET /{db}/_design/{ddoc}``. HEAD of the attachment tells its digest, that of the document its
+        revision, and GET where the ``ETag`` is no revision.
         """
+        check_progress(progress)
         id, rev = id_and_rev(doc)
         if filename is None:
             own = getattr(content, "name", None)  # a number, where a file has none
@@ -50,12 +67,14 @@ class Attachments(Place[S]):
             if not filename:
                 raise ValueError("filename is needed: the content has no name of its own")
         target = self._path + attachment_path(id, filename)
-        body, length = outgoing(content)
-        sent = Sent(body)
+        body, length = outgoing(content, in_pieces=progress is not None)
+        sent = Sent(body, progress)
         kind = content_type or content_type_of(filename)
         headers = {"Content-Type": kind}
         check_header("content_type", kind)
-        if length is not None and callable(body):
+        if not callable(body):
+            headers["Content-MD5"] = sent.md5  # CouchDB 1.x checks it
+        elif length is not None:
             headers["Content-Length"] = str(length)
         if rev is None and not isinstance(doc, Mapping):
             rev = await current_rev(self._path, id)
@@ -67,6 +86,8 @@ class Attachments(Place[S]):
             stub = {**sent.stub(kind), "revpos": int(said["rev"].partition("-")[0])}
             doc["_rev"] = said["rev"]
             doc["_attachments"] = {**(doc.get("_attachments") or {}), filename: stub}
+        if callable(body):
+            await check_stored(target, said["rev"], sent)
         return said
 
     @operation
@@ -78,6 +99,7 @@ class Attachments(Place[S]):
         rev: str | None = None,
         range: tuple[int, int | None] | None = None,
         to: Any = None,
+        progress: Progress | None = None,
     ) -> Any:
         """Fetch an attachment.
 
@@ -87,35 +109,76 @@ class Attachments(Place[S]):
             rev (str): of which revision of the document; None: the current one.
             range ((int, int | None)): the first and the last byte wanted, counted from 0; None for the
                 last one: to the end.
-            to: a file object open for writing bytes, or a callable that takes bytes, and may return an
-                awaitable: where the pieces go, as they come.
+            to: where the pieces go, as they come: a path (str or Path), where the file appears once it
+                is whole; a file open for writing bytes; or a callable that takes bytes, and may return
+                an awaitable.
+            progress: is called with the number of bytes that have come, again and again, as tqdm's
+                ``bar.update``.
 
         Returns:
             bytes: the content; or, with ``to``, how many bytes went there.
 
         Raises:
             NotFound: there is no such attachment.
+            ConnectionFailed: it has not come as a whole; or, as a `DigestMismatch`, not as the server
+                has it. A range is not compared, nor a text that CouchDB has to decompress for it.
 
         Endpoints: ``GET /{db}/{docid}/{attname}``, ``GET /{db}/_design/{ddoc}/{attname}``.
         """
+        check_progress(progress)
+        request, span = self._asking(doc, filename, rev, range)
+        if to is None and progress is None:
+            return whole(await request, span)
+        reader = PieceReader(self._session, request, span, progress, apart=False)
+        return await (aside(gather, reader) if to is None else aside(pour, reader, receiver(to)))
+
+    @streamed
+    def stream_attachment(
+        self,
+        doc: Mapping[str, Any] | str,
+        filename: str,
+        *,
+        rev: str | None = None,
+        range: tuple[int, int | None] | None = None,
+        progress: Progress | None = None,
+    ) -> Stream[bytes, S]:
+        """Go through an attachment, piece by piece, as the server sends it.
+
+        Args:
+            doc, filename, rev, range, progress: as of `get_attachment`.
+
+        Returns:
+            Stream: of bytes, pieces of whatever size. Whoever is slow slows the server, and memory
+            stays flat.
+
+        Raises:
+            NotFound, ConnectionFailed: as of `get_attachment`; the latter after the pieces that have
+                come.
+
+        Endpoints: ``GET /{db}/{docid}/{attname}``, ``GET /{db}/_design/{ddoc}/{attname}``.
+        """
+        check_progress(progress)
+        self._asking(doc, filename, rev, range)  # bad input is told of here
+
+        def begin() -> PieceReader:
+            return PieceReader(self._session, *self._asking(doc, filename, rev, range), progress)
+
+        return Stream(self, begin)
+
+    def _asking(
+        self,
+        doc: Mapping[str, Any] | str,
+        filename: str,
+        rev: str | None,
+        range: tuple[int, int | None] | None,
+    ) -> tuple[Request, Span]:
+        """What asks for an attachment, and what is wanted of it."""
         id, _ = id_and_rev(doc)
-        headers = {"Accept": "*/*"}
-        first, last = _range(range)
-        if range is not None:
-            headers["Range"] = f"bytes={first}-{'' if last is None else last}"
-            headers["Accept-Encoding"] = "identity"
+        span = Span(range)
         target = self._path + attachment_path(id, filename)
-        query = {"rev": rev} if rev else None
-        if to is None:
-            answer = await ask("GET", target, query, headers=headers)
-            body = bytes(answer.body)
-            whole = range is not None and answer.code != 206
-            return body[first : None if last is None else last + 1] if whole else body
-        if range is not None:
-            raise ValueError("to and range exclude each other: a range is given back as bytes")
-        receiver = _Receiver(to)
-        await ask("GET", target, query, headers=headers, sink=receiver)
-        return receiver.size
+        if rev:
+            target += query_string({"rev": rev})
+        return Request("GET", target, headers=span.headers, raw=True), span
 
     @operation
     async def head_attachment(
@@ -142,7 +205,8 @@ class Attachments(Place[S]):
         # Of what goes compressed the server would tell another size.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         target = self._path + attachment_path(id, filename)
-        answer = await ask("HEAD", target, {"rev": rev} if rev else None, headers=headers)
+        query = {"rev": rev} if rev else None
+        answer = await ask("HEAD", target, query, headers=headers, raw=True)
         size, tag = answer.header("content-length"), (answer.header("etag") or "").strip('"')
         return AttrDict(
             size=int(size) if size else None,
@@ -188,6 +252,36 @@ class Attachments(Place[S]):
         return said
 
 
+async def check_stored(target: str, rev: str, sent: Sent) -> None:
+    """Compare what was sent with what the server says that it has.
+
+    Args:
+        target (str): the attachment's path.
+        rev (str): the revision that it was stored with.
+        sent (Sent): what was sent.
+
+    Raises:
+        DigestMismatch: it is something else.
+
+    Endpoint: ``HEAD /{db}/{docid}/{attname}``.
+    """
+    # For its HEAD CouchDB reads as much from its disk as for a GET: hence one byte.
+    headers = {"Accept": "*/*", "Range": "bytes=0-0"}
+    query = {"rev": rev}
+    answer = await ask("HEAD", target, query, headers=headers, accept=(416,), raw=True)
+    # What the server has compressed has no ranges, and the digest of what it was made.
+    plain = answer.code < 300 and answer.header("accept-ranges") != "none"
+    said = told_md5(answer) if plain else None
+    if said is not None and said != sent.md5:
+        raise DigestMismatch(
+            None,
+            "digest_mismatch",
+            f"what was sent has the MD5 {sent.md5}, and what is stored {said}",
+            method=answer.method,
+            url=answer.url,
+        )
+
+
 def attachment_path(id: str, filename: str) -> str:
     """The path of an attachment below its database.
 
@@ -202,33 +296,3 @@ def attachment_path(id: str, filename: str) -> str:
     if filename.startswith("_"):
         raise ValueError(f"filename {filename!r:.80}: names that start with '_' are CouchDB's own")
     return f"{doc_path(id, 'doc')}/{quoted}"
-
-
-def _range(range: tuple[int, int | None] | None) -> tuple[int, int | None]:
-    if range is None:
-        return 0, None
-    try:
-        first, last = range
-    except (TypeError, ValueError):
-        raise TypeError(f"range must be (first, last), not {range!r:.80}") from None
-    if not isinstance(first, int) or first < 0 or not (last is None or isinstance(last, int)):
-        raise ValueError(f"range must be two byte positions, or one and None, not {range!r:.80}")
-    if last is not None and last < first:
-        raise ValueError(f"range ends before it begins: {range!r:.80}")
-    return first, last
-
-
-class _Receiver:
-    """Where the pieces of an attachment go: an open file, or a function."""
-
-    def __init__(self, to: Any) -> None:
-        self._take: Callable[[bytes], Any] = to.write if hasattr(to, "write") else to
-        if not callable(self._take):
-            raise TypeError(f"to must be a file object or callable, not {to!r:.80}")
-        self._awaits = not hasattr(to, "write")
-        self.size = 0
-
-    def __call__(self, piece: bytes) -> Any:
-        self.size += len(piece)
-        taken = self._take(piece)
-        return taken if self._awaits else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import io
 import mimetypes
 import os
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ def content_type_of(filename: str) -> str:
     return mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
 
-def outgoing(content: Any) -> tuple[bytes | Producer, int | None]:
+def outgoing(content: Any, in_pieces: bool = False) -> tuple[bytes | Producer, int | None]:
     """The body that sends some content.
 
     Args:
         content: bytes or str at hand; a path or an open file; an iterable or async iterable of bytes.
+        in_pieces (bool): whether what is at hand goes in pieces, too.
 
     Returns:
         (bytes or producer, int | None): the body, and its length where it is known.
@@ -36,7 +38,8 @@ def outgoing(content: Any) -> tuple[bytes | Producer, int | None]:
     if isinstance(content, str):
         content = content.encode()
     if isinstance(content, bytes | bytearray | memoryview):
-        return bytes(content), len(content)
+        content = bytes(content)
+        return _from_file(io.BytesIO(content)) if in_pieces else content, len(content)
     if isinstance(content, Path):
         path = content
         return _from_path(path), path.stat().st_size
@@ -57,25 +60,33 @@ class Sent:
 
     Args:
         body (bytes | Producer): what is to be sent.
+        progress: is told how many bytes have gone, each time.
 
     Attributes:
         body (bytes | Producer): what to send in its place.
     """
 
-    def __init__(self, body: bytes | Producer) -> None:
+    def __init__(
+        self, body: bytes | Producer, progress: Callable[[int], Any] | None = None
+    ) -> None:
         self._size = 0
+        self._progress = progress
         self._digest = hashlib.md5(usedforsecurity=False)
         self.body = self._passing_on(body) if callable(body) else self._measured(body)
 
     def stub(self, content_type: str) -> dict[str, Any]:
         """What stands for the attachment in its document. PouchDB Server knows it by its digest."""
-        digest = base64.b64encode(self._digest.digest()).decode()
         return {
             "stub": True,
             "content_type": content_type,
             "length": self._size,
-            "digest": f"md5-{digest}",
+            "digest": f"md5-{self.md5}",
         }
+
+    @property
+    def md5(self) -> str:
+        """Its MD5, base64."""
+        return base64.b64encode(self._digest.digest()).decode()
 
     def _measured(self, piece: bytes) -> bytes:
         self._size += len(piece)
@@ -83,8 +94,13 @@ class Sent:
         return piece
 
     def _passing_on(self, produce: Producer) -> Producer:
-        def measuring(write: Any) -> Any:
-            return produce(lambda piece: write(self._measured(piece)))
+        async def measuring(write: Any) -> None:
+            async def passing(piece: bytes) -> None:
+                await write(self._measured(piece))
+                if self._progress is not None:
+                    self._progress(len(piece))
+
+            await produce(passing)
 
         return measuring
 

@@ -19,6 +19,7 @@ __all__ = [
     "BadRequest",
     "Conflict",
     "ConnectionFailed",
+    "DigestMismatch",
     "ExpectationFailed",
     "Forbidden",
     "Gone",
@@ -205,6 +206,10 @@ class ConnectionFailed(HTTPError, ConnectionError):
     """599: the server could not be reached, or the connection broke before the answer was whole."""
 
     code = 599
+
+
+class DigestMismatch(ConnectionFailed):
+    """599: an attachment has come, or was stored, and its MD5 is not the one that it must have."""
 
 
 class RequestTimeout(HTTPError, TimeoutError):

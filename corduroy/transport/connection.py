@@ -150,7 +150,7 @@ class Connection(Sending, asyncio.Protocol):
         return bool(self._held) or self._done
 
     def set_deadline(self, deadline: float) -> None:
-        """Set or lift (0) the time by which the exchange must be done.
+        """See `Sending.set_deadline`.
 
         One timer serves many exchanges: it is only set anew when it would ring too late, and looks
         for the deadline of the day when it rings.

@@ -11,7 +11,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
 from .answer import Answer
-from .messages import Request, Sink
+from .messages import Request
 from .sending import Producer
 from .tls import Trust
 
@@ -52,11 +52,6 @@ async def fetch(
         own.add("Content-Length")
     elif body is not None or request.method in ("POST", "PUT"):
         options["body"] = bytes(body or b"")
-    diversion = None
-    if request.sink is not None:
-        diversion = _Diversion(request.sink)
-        options["header_callback"] = diversion.on_header
-        options["streaming_callback"] = diversion.on_piece
     response = await client.fetch(
         HTTPRequest(
             url,
@@ -67,6 +62,7 @@ async def fetch(
             follow_redirects=False,
             allow_nonstandard_methods=True,
             prepare_curl_callback=set_up_curl,
+            decompress_response=not request.raw,
             **options,
         ),
         raise_error=False,
@@ -76,7 +72,7 @@ async def fetch(
     lines = [f"HTTP/1.1 {response.code} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.headers.get_all()]
     answer = Answer(response.code, "\r\n".join(lines).encode())
-    answer.body = response.body if diversion is None else await diversion.end(response.code)
+    answer.body = response.body
     return answer
 
 
@@ -110,50 +106,3 @@ async def _gathered(producer: Producer) -> bytes:
 
     await producer(write)
     return b"".join(pieces)
-
-
-class _Diversion:
-    """Gives a success's body to a sink, and keeps a refusal's.
-
-    Not every client tells of the status before the body, and not every one waits for what a
-    ``streaming_callback`` returns: pieces are kept here until their time has come. What the sink
-    raises ends it, and is raised in the end.
-    """
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._code = 0
-        self._kept: list[bytes] = []
-        self._handing: asyncio.Task[None] | None = None
-        self._error: Exception | None = None
-
-    def on_header(self, line: str) -> None:
-        if line.startswith("HTTP/"):
-            self._code = int(line.split(None, 2)[1])
-
-    def on_piece(self, piece: bytes) -> asyncio.Task[None] | None:
-        if self._error is None:
-            self._kept.append(piece)
-        if self._handing is None and 0 < self._code < 300:
-            self._handing = asyncio.ensure_future(self._hand())
-        return self._handing
-
-    async def _hand(self) -> None:
-        try:
-            while self._kept:
-                if (taken := self._sink(self._kept.pop(0))) is not None:
-                    await taken
-        except Exception as error:
-            self._error = error
-            self._kept.clear()
-        self._handing = None
-
-    async def end(self, code: int) -> bytes:
-        """Hand out what is left; the body, if it is a refusal's."""
-        if self._handing is not None:
-            await self._handing
-        if code < 300:
-            await self._hand()
-        if self._error is not None:
-            raise self._error
-        return b"".join(self._kept)

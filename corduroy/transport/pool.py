@@ -63,6 +63,8 @@ class Outgoing:
         producer: makes the body as it is sent; None where the head holds all.
         length (int | None): what the producer's pieces come to; None: they are framed as chunks.
         go_ahead (bool): whether the producer waits for 100 Continue.
+        pace (float): seconds in which the server must take what was made, each time, and answer in the
+            end; 0: no limit.
 
     Attributes:
         connect_by (float): the loop's time until which it must be on its way; 0: no limit.
@@ -70,8 +72,8 @@ class Outgoing:
     """
 
     __slots__ = (
-        "bodiless", "connect_by", "done_by", "go_ahead", "head", "length", "origin", "producer",
-        "safe",
+        "bodiless", "connect_by", "done_by", "go_ahead", "head", "length", "origin", "pace",
+        "producer", "safe",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +88,7 @@ class Outgoing:
         producer: Producer | None = None,
         length: int | None = None,
         go_ahead: bool = False,
+        pace: float = 0.0,
     ) -> None:
         self.origin = origin
         self.head = head
@@ -97,6 +100,7 @@ class Outgoing:
         self.producer = producer
         self.length = length
         self.go_ahead = go_ahead
+        self.pace = pace
 
 
 class Pool:
@@ -156,11 +160,13 @@ class Pool:
             finally:
                 self.release(connection)
 
-    async def open(self, out: Outgoing) -> tuple[Connection, Answer]:
+    async def open(self, out: Outgoing, within: float = 0.0) -> tuple[Connection, Answer]:
         """Send a request and wait for the answer's headers; the body is then read piece by piece.
 
         Args:
             out (Outgoing): the request.
+            within (float): seconds until the headers must be there, once there is a connection; 0:
+                what the request says.
 
         Returns:
             (Connection, Answer): where to read, and the answer without its body. Whoever has it must
@@ -172,10 +178,14 @@ class Pool:
         while True:
             connection = await self._acquire(out)
             try:
-                connection.start(out.head, False, out.bodiless, out.done_by)
+                due = self.loop.time() + within if within else out.done_by
+                connection.start(out.head, False, out.bodiless, due)
                 if out.producer is not None:
                     await self._send_body(connection, out, out.producer)
-                return connection, await connection.head()
+                answer = await connection.head()
+                if within:
+                    connection.set_deadline(0.0)
+                return connection, answer
             except ConnectionBroken as error:
                 self.release(connection)
                 if not self.may_repeat(out.origin, out.safe, error):
@@ -385,7 +395,9 @@ class Pool:
 
     async def _send_body(self, connection: Connection, out: Outgoing, producer: Producer) -> None:
         async with _until(out.done_by, "Timeout while sending the body"):
-            await connection.produce(producer, length=out.length, go_ahead=out.go_ahead)
+            await connection.produce(
+                producer, length=out.length, go_ahead=out.go_ahead, pace=out.pace
+            )
 
     def may_repeat(self, origin: Origin, safe: bool, error: ConnectionBroken) -> bool:
         """Whether a request cannot have been processed, and may go out again on a fresh connection.

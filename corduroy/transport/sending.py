@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from .answer import Answer, ConnectionBroken
 
-Producer = Callable[[Callable[[bytes], "asyncio.Future[None]"]], Awaitable[None]]
+Producer = Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]
 
 
 class Sending:
@@ -26,8 +26,15 @@ class Sending:
         self._drain: asyncio.Future[None] | None = None
         self._go_ahead: asyncio.Future[None] | None = None  # for 100 Continue
         self._owing = False  # a part of the request's body has still to be sent
+        self._pace = 0.0  # seconds in which the server must take what was made; 0: no limit
 
-    async def produce(self, producer: Producer, *, length: int | None, go_ahead: bool) -> None:
+    def set_deadline(self, deadline: float) -> None:
+        """Set or lift (0) the time by which the exchange must be done."""
+        raise NotImplementedError
+
+    async def produce(
+        self, producer: Producer, *, length: int | None, go_ahead: bool, pace: float = 0.0
+    ) -> None:
         """Send a body that is made as it goes.
 
         Args:
@@ -35,6 +42,8 @@ class Sending:
             length (int | None): what the pieces must come to; None: they are framed as chunks.
             go_ahead (bool): wait for the server's 100 Continue first; no body is sent if a final
                 answer comes instead.
+            pace (float): seconds in which the server must take what was made, each time, and answer
+                in the end; 0: what `set_deadline` was told counts.
 
         Raises:
             ValueError: the body's length is another; nothing beyond it is sent.
@@ -66,12 +75,17 @@ class Sending:
             ready.set_result(None)
             return ready
 
+        self._pace = pace
         try:
             if (made := producer(write)) is not None:
                 await made
         except ConnectionBroken:
             # A server may answer, and hang up, in mid-body: the answer is then what counts.
             return
+        finally:
+            self._pace = 0.0
+        if pace and not self._done:
+            self.set_deadline(self.loop.time() + pace)
         if self._done and left != 0:
             return  # it has answered without the rest
         if left is None:
@@ -82,8 +96,12 @@ class Sending:
 
     def pause_writing(self) -> None:
         self._drain = self.loop.create_future()
+        if self._pace:
+            self.set_deadline(self.loop.time() + self._pace)
 
     def resume_writing(self) -> None:
+        if self._pace:
+            self.set_deadline(0.0)
         resolve(self._drain)
         self._drain = None
 

@@ -28,7 +28,7 @@ from .client import KeepAliveHTTPClient
 from .connection import Connection
 from .encoding import check_url, decode_json, render_headers
 from .foreign import fetch
-from .gzip import gunzip, plain_reader
+from .gzip import gunzip
 from .loops import close_now, close_with_loop, keep_forever, process
 from .messages import Request
 from .pending import Waiting, in_task
@@ -101,7 +101,7 @@ class Session(Carrying):
             self._forget_inherited()
         client = self._clients.get(loop)
         if (
-            request.in_one_piece
+            request.repeatable
             and isinstance(client, KeepAliveHTTPClient)
             and (self._renewal is None or self._renewal.covers(request))
         ):
@@ -123,7 +123,7 @@ class Session(Carrying):
         answer = failure = None
         try:
             answer = connection.result()
-            self._judge(request, _plain(answer) if answer.gzipped else answer)
+            self._judge(request, _plain(answer, request) if answer.gzipped else answer)
         except BaseException as error:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
             failure = error.with_traceback(None)
@@ -172,7 +172,7 @@ class Session(Carrying):
 
         Raises:
             HTTPError: the server refused, or no answer came.
-            Exception: what the request's own producer or sink raised.
+            Exception: what the request's own producer raised.
         """
         renewal = self._renewal
         sent = 0.0 if renewal is None else await renewal.prepare(self, request)
@@ -196,15 +196,17 @@ class Session(Carrying):
         self._judge(request, answer)
         return answer
 
-    async def stream(self, request: Request, within: float, again: bool = True) -> Stream:
-        """Send a request whose answer has no end; wait for its headers.
-
-        The answer takes no part in ``max_clients``, and no ordinary request waits for it.
+    async def stream(
+        self, request: Request, within: float, again: bool = True, apart: bool = True
+    ) -> Stream:
+        """Send a request whose answer is read piece by piece; wait for its headers.
 
         Args:
             request (Request): the request, its body at hand.
             within (float): seconds until the headers must be there, once there is a connection; 0: no
                 limit.
+            apart (bool): whether the answer takes no part in ``max_clients``, so that no ordinary
+                request waits for it however long it is read.
             again (bool): as of `send`.
 
         Returns:
@@ -220,7 +222,7 @@ class Session(Carrying):
         try:
             if isinstance(client, KeepAliveHTTPClient):
                 out = self._outgoing(client.pool, request, 0.0)
-                stream = await open_in_pool(client.pool, out, within)
+                stream = await open_in_pool(client.pool, out, within, apart, request.raw)
             else:
                 headers, url = self._headers_of(request), self.url + request.target
                 stream = await open_foreign(client, request, url, headers, self._trust, within)
@@ -233,13 +235,13 @@ class Session(Carrying):
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
         if again and renewal is not None and renewal.spent(self, request, stream.answer, sent):
-            return await self.stream(request, within, again=False)
+            return await self.stream(request, within, False, apart)
         self._judge(request, stream.answer)
         return stream
 
     def _failure(self, request: Request, error: Exception) -> Exception:
         """What an exchange that failed is raised as."""
-        if any(error is own for own in request.raised or ()):
+        if any(error is own for own in request.raised):
             return error
         log.debug("%s %s failed: %s", request.method, request.target, error)
         return error_from_failure(error, method=request.method, url=self.url + request.target)
@@ -321,20 +323,11 @@ class Session(Carrying):
     # -- through the pool ---------------------------------------------------------------------
 
     async def _exchange(self, pool: Pool, request: Request) -> Answer:
-        out = self._outgoing(pool, request, self.timeout_of(request))
-        if request.sink is None:
-            return _plain(await pool.request(out))
-        connection, answer = await pool.open(out)
-        try:
-            read = plain_reader(connection.read, answer.gzipped, None)
-            while piece := await read():
-                if answer.code >= 300:
-                    answer.body += piece
-                elif (taken := request.sink(piece)) is not None:
-                    await taken
-        finally:
-            pool.release(connection)
-        return answer
+        timeout = self.timeout_of(request)
+        made = not request.repeatable
+        out = self._outgoing(pool, request, 0.0 if made else timeout)
+        out.pace = timeout if made else 0.0
+        return _plain(await pool.request(out), request)
 
     def _outgoing(self, pool: Pool, request: Request, total: float) -> Outgoing:
         producer = request.body if callable(request.body) else None
@@ -373,9 +366,9 @@ class Session(Carrying):
         return defaults.request_timeout if self.timeout is None else self.timeout
 
 
-def _plain(answer: Answer) -> Answer:
-    """An answer with its body decompressed."""
-    if answer.body and answer.gzipped:
+def _plain(answer: Answer, request: Request) -> Answer:
+    """An answer with its body decompressed; but for those that are wanted as they come."""
+    if answer.body and answer.gzipped and not (request.raw and answer.code < 300):
         answer.body = gunzip(answer.body, None)
     return answer
 

@@ -1,4 +1,4 @@
-"""Answers without an end, read piece by piece: what feeds are made of.
+"""Answers that are read piece by piece, some of them without an end: what feeds are made of.
 
 Whoever reads decides when; what is not read stays with the server. There is no deadline for the whole,
 but a clock that runs while a piece is waited for, and only then: a reader that takes its time is not
@@ -22,7 +22,7 @@ from .. import defaults
 from .answer import Answer, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .foreign import set_up_curl, tls_options
-from .gzip import plain_reader
+from .gzip import Read, plain_reader
 from .messages import Request
 from .pool import Outgoing, Pool
 from .tls import Trust
@@ -62,21 +62,24 @@ class Stream(Protocol):
 
 
 class PoolStream:
-    """An answer on a connection of a pool's that is apart from all others.
+    """An answer on a connection of a pool's.
 
     Args:
-        loop: the running loop.
+        pool (Pool): the pool.
         connection (Connection): the connection.
         answer (Answer): what has come of the answer.
+        apart (bool): whether the connection is apart from all others.
+        raw (bool): whether the body is wanted as it comes.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, connection: Connection, answer: Answer
+        self, pool: Pool, connection: Connection, answer: Answer, apart: bool, raw: bool
     ) -> None:
         self.answer = answer
-        self._loop = loop
+        self._loop = pool.loop
         self._connection: Connection | None = connection
-        self._read = plain_reader(connection.read, answer.gzipped, None)
+        self._let_go = Connection.abort if apart else pool.release
+        self._read = _reader(connection.read, answer, raw)
         self._silent = False
 
     async def read(self, within: float = 0.0) -> bytes:
@@ -110,21 +113,30 @@ class PoolStream:
         """See `Stream.close`."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.abort()
+            self._let_go(connection)
 
 
-async def open_in_pool(pool: Pool, out: Outgoing, within: float) -> PoolStream:
+async def open_in_pool(
+    pool: Pool, out: Outgoing, within: float, apart: bool, raw: bool
+) -> PoolStream:
     """Send a request through the pool; wait for its answer's headers.
 
     Args:
         pool (Pool): the pool.
         out (Outgoing): the request.
         within (float): seconds until they must be there, once there is a connection; 0: no limit.
+        apart, raw (bool): as of `PoolStream`.
 
     Returns:
         PoolStream: the answer.
     """
-    return PoolStream(pool.loop, *await pool.open_apart(out, within))
+    opened = await (pool.open_apart if apart else pool.open)(out, within)
+    return PoolStream(pool, *opened, apart, raw)
+
+
+def _reader(read: Read, answer: Answer, raw: bool) -> Read:
+    """What reads a body; a refusal's is always wanted plain."""
+    return plain_reader(read, answer.gzipped and not (raw and answer.code < 300), None)
 
 
 class ForeignStream:
@@ -136,10 +148,12 @@ class ForeignStream:
     Args:
         client (AsyncHTTPClient): the client that requests go through; the stream makes one of its own
             of the same kind, since it is going to last.
+        raw (bool): whether the body is wanted as it comes.
     """
 
-    def __init__(self, client: AsyncHTTPClient) -> None:
+    def __init__(self, client: AsyncHTTPClient, raw: bool) -> None:
         self.answer: Answer
+        self._raw = raw
         self._loop = asyncio.get_running_loop()
         self._client, self._connections = _of_the_same_kind(client)
         self._lines: list[str] = []
@@ -178,7 +192,7 @@ class ForeignStream:
             self.close()
             raise
         self.answer = Answer(int(self._lines[0].split()[1]), "\r\n".join(self._lines).encode())
-        self._read = plain_reader(self._next, self.answer.gzipped, None)
+        self._read = _reader(self._next, self.answer, self._raw)
 
     async def read(self, within: float = 0.0) -> bytes:
         """See `Stream.read`."""
@@ -304,7 +318,7 @@ async def open_foreign(
     Returns:
         ForeignStream: the answer.
     """
-    stream = ForeignStream(client)
+    stream = ForeignStream(client, request.raw)
     await stream.open(
         functools.partial(
             HTTPRequest,

@@ -163,8 +163,10 @@ def test_an_attachment_is_sent_from_where_it_is(serve, call, kind, tmp_path):
 
     def behave(peer):
         while True:
-            peer.request()
-            peer.answer(b'{"ok":true,"id":"doc","rev":"2-b"}', status="201 Created")
+            if peer.request().method == "HEAD":  # for the digest
+                peer.answer(b"")
+            else:
+                peer.answer(b'{"ok":true,"id":"doc","rev":"2-b"}', status="201 Created")
 
     server = serve(behave)
     db = Couch(server.url, http_client=kind).database("db")
@@ -176,7 +178,8 @@ def test_an_attachment_is_sent_from_where_it_is(serve, call, kind, tmp_path):
         (content[at : at + 1000] for at in range(0, len(content), 1000)),
         "it",
     )
-    assert [request.body for request in server.requests] == [content] * 2
+    sent = [request.body for request in server.requests if request.method == "PUT"]
+    assert sent == [content] * 2
 
 
 @each_kind
