@@ -92,10 +92,10 @@ async def _leaves(db: str, id: str) -> list[Any]:
     alive = [defaults.document(leaf) for leaf in leaves if not leaf.get("_deleted")]
     if not alive:  # a local document has no leaves; of any other this raises why there are none
         alive = [defaults.document(await ask_json("GET", path))]
-    return sorted(alive, key=_rank, reverse=True)
+    return sorted(alive, key=rank, reverse=True)
 
 
-def _rank(leaf: Mapping[str, Any]) -> tuple[int, str]:
+def rank(leaf: Mapping[str, Any]) -> tuple[int, str]:
     """What every CouchDB orders leaves by: the longest history wins, then the greater digest."""
     generation, _, digest = leaf["_rev"].partition("-")
     return int(generation), digest

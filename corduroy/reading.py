@@ -159,7 +159,7 @@ class Reading(Place[S]):
 
     @operation
     async def bulk_get(
-        self, docs: Iterable[Mapping[str, Any]], **options: Any
+        self, /, docs: Iterable[Mapping[str, Any]], **options: Any
     ) -> list[Document | None]:
         """Fetch documents at certain revisions.
 
