@@ -16,6 +16,7 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Va
 from typing import Any, Protocol, Self, SupportsIndex, overload
 
 from . import defaults
+from .showing import table_of_fields
 
 # Quicker than super(), on a path that every row and document goes.
 _get = dict.__getitem__
@@ -261,6 +262,9 @@ class Document(AttrDict):
         more = ", …" if len(fields) > 1 else ""
         revision = f"[{generation}]" if generation else ""
         return f"<Document {name}{revision} {{{shown}{more}}}>"
+
+    def _repr_html_(self) -> str:
+        return table_of_fields(f"Document {_find(self, '_id', 'unsaved')}", self)
 
 
 # The slot itself: a dot would go through the keys.

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import defaults
 from .documents import AttrDict, Document, bound
+from .frames import frame_of_documents
 from .results import Results
+from .showing import table_of_documents
+
+if TYPE_CHECKING:
+    import pandas
 
 _NO_BOOKMARK = "nil"  # CouchDB's, where it has found nothing
 
@@ -37,6 +42,20 @@ class FindResult(Results[Document]):
         """All documents, as a list."""
         return list(self)
 
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The documents as a data frame of pandas, which ``pip install 'corduroy[pandas]'`` brings.
+
+        Returns:
+            pandas.DataFrame: its columns are the fields of the documents, its index their ids. An
+            object has a column for each of its fields, at any depth: ``address.city``. What a document
+            has not is a missing value in it.
+
+        Raises:
+            ImportError: there is no pandas.
+        """
+        docs = self.to_dicts()
+        return frame_of_documents(docs, [doc.get("_id") for doc in docs])
+
     def _maker(self) -> Callable[[dict[str, Any]], Any]:
         known = self._keeper is not None
         return functools.partial(bound, keeper=self._keeper) if known else defaults.document
@@ -47,3 +66,6 @@ class FindResult(Results[Document]):
     def __repr__(self) -> str:
         warned = ", with a warning" if self.warning else ""
         return f"<_find: {len(self)} docs{warned}>"
+
+    def _repr_html_(self) -> str:
+        return table_of_documents(repr(self)[1:-1], self._items)

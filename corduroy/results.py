@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
+import msgspec
+
 T = TypeVar("T")
 
 
@@ -31,6 +33,14 @@ class Results(Sequence[T]):
         if type(found) is dict:
             found = self._items[index] = self._maker()(found)
         return found  # type: ignore[no-any-return]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The items as plain dicts and lists, documents among them, without a dot and a database.
+
+        Returns:
+            list of dict: copies; what is done to them is not done to the items.
+        """
+        return [msgspec.to_builtins(item) for item in self._items]
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .documents import WithDocument
+from .frames import frame_of_documents, frame_of_rows
 from .results import Results
+from .showing import MOST_ROWS, table
+
+if TYPE_CHECKING:
+    import pandas
 
 _get = dict.get  # a step shorter, on the way of every row
+
+_SHOWN = ("id", "key", "value", "error", "doc")  # columns in a notebook
 
 
 class Row(WithDocument):
@@ -61,12 +68,41 @@ class ViewResult(Results[Row]):
         """All rows, as a list."""
         return list(self)
 
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The rows as a data frame of pandas, which ``pip install 'corduroy[pandas]'`` brings.
+
+        With ``include_docs`` its columns are the fields of the documents, and its index the rows' ids.
+        Otherwise its columns are ``key`` and ``value``, and the index is the rows' ids; of reduced rows
+        the column is ``value``, and the index the keys. An array as a key has a column, or a level of
+        the index, for each of its parts: ``key.0``, ``key.1``. An object as a value, or in a document,
+        has a column for each of its fields, at any depth: ``value.max``, ``address.city``. What a row
+        has not is a missing value in it.
+
+        Returns:
+            pandas.DataFrame: a copy of all that is in the rows.
+
+        Raises:
+            ImportError: there is no pandas.
+        """
+        rows = self.to_dicts()
+        if any("doc" in row for row in rows):
+            return frame_of_documents(
+                [row.get("doc") for row in rows], [row.get("id") for row in rows]
+            )
+        return frame_of_rows(rows)
+
     def _maker(self) -> Callable[[dict[str, Any]], Row]:
         return Row
 
     def __repr__(self) -> str:
         total = "" if self.total_rows is None else f"/{self.total_rows}"
         return f"<{self.name}: {len(self)}{total} rows>"
+
+    def _repr_html_(self) -> str:
+        shown = self._items[:MOST_ROWS]
+        names = [name for name in _SHOWN if any(name in row for row in shown)]
+        rows = ([_get(row, name, "") for name in names] for row in shown)
+        return table(repr(self)[1:-1], names, rows, len(self) - len(shown))
 
 
 class Page(ViewResult):
