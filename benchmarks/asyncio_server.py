@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 
-from .canned import ANSWERS, CONTENT_TYPE, HEADERS, MISSING, SERVER, Answer, in_chunks
+from .canned import (
+    ANSWERS,
+    CONTENT_TYPE,
+    HEADERS,
+    MISSING,
+    SERVER,
+    STREAMED_ANSWERS,
+    Answer,
+    in_chunks,
+)
 
 END = b"\r\n\r\n"
 
@@ -97,5 +107,5 @@ def main(connection: Callable[[], Canned]) -> None:
 
 
 if __name__ == "__main__":
-    rendered = responses()
+    rendered = responses([*ANSWERS, *(STREAMED_ANSWERS if "large" in sys.argv else [])])
     main(lambda: Canned(rendered))

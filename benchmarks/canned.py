@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -119,6 +120,36 @@ def feed_lines(changes: int = CHANGES) -> Iterator[bytes]:
     yield b"\n"
 
 
+STREAMED = (1_000, 20_000, 200_001, 2_000_000)
+"""How many rows are streamed."""
+
+_TITLE = b'"n":0,"title":"\xc3\x89tudes, livre 0: no. 0"'
+
+
+def couchdb_rows(rows: int) -> Iterator[bytes]:
+    """The same in any number, made quickly: documents differ in their ids and numbers alone."""
+    _, row, *_ = view_lines(2)
+    line = row.replace(b"00000000", b"%(n)08d").replace(_TITLE, b'"n":%(n)d,"title":"no. %(n)d"')
+    yield b'{"total_rows":%d,"offset":0,"rows":[\r\n' % rows
+    for n in range(rows - 1):
+        yield line % {b"n": n}
+    yield line.rstrip(b",\r\n") % {b"n": rows - 1} + b"\r\n"
+    yield b"]}\n"
+
+
+def pouchdb_rows(rows: int) -> Iterator[bytes]:
+    """As PouchDB Server sends them: in one line."""
+    return (line.replace(b"\r\n", b"").replace(b"\n", b"") for line in couchdb_rows(rows))
+
+
+def couchdb_database(rows: int) -> str:
+    return f"couchdb-{rows}"
+
+
+def pouchdb_database(rows: int) -> str:
+    return f"pouchdb-{rows}"
+
+
 def _dump(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -161,5 +192,24 @@ ANSWERS = [
     Answer(VIEW, view_lines, chunked=True),
     Answer(FEED, feed_lines, chunked=True, as_couchdb=True, etag=False),
 ]
+
+STREAMED_ANSWERS = [
+    *(
+        Answer(
+            f"/{couchdb_database(rows)}/_all_docs",
+            functools.partial(couchdb_rows, rows),
+            chunked=True,
+            as_couchdb=True,
+        )
+        for rows in STREAMED
+    ),
+    Answer(
+        f"/{pouchdb_database(200_001)}/_all_docs",
+        functools.partial(pouchdb_rows, 200_001),
+        chunked=True,
+    ),
+    Answer(f"/{couchdb_database(200_001)}", _line(DATABASE_INFO)),
+]
+"""Made only where they are asked for: they are large."""
 
 MISSING = b'{"error":"not_found","reason":"missing"}\n'

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .canned import Answer
     from .meter import Meter
 
 Figures = Mapping[str, float]
@@ -90,6 +91,8 @@ class Benchmark:
     bars: Sequence[Bar]
     speed: Column = REQUESTS
     extra: Sequence[Column] = ()
+    answers: Sequence[Answer] = ()
+    """What the canned server has to answer for this one alone."""
 
     @property
     def contestants(self) -> list[Contestant]:

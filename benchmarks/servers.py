@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +39,12 @@ class CannedServer:
 
 
 @contextmanager
-def canned_server(kind: str = "auto") -> Iterator[CannedServer]:
+def canned_server(kind: str = "auto", more: Sequence[Answer] = ()) -> Iterator[CannedServer]:
+    """With `more` answers than those that every benchmark is made with."""
     if kind == "auto":
         kind = "nginx" if _nginx() else "asyncio"
-    start = {"nginx": nginx_server, "asyncio": asyncio_server}[kind]
-    with start() as (process, port):
+    start = nginx_server(more) if kind == "nginx" else asyncio_server(large=bool(more))
+    with start as (process, port):
         yield CannedServer(kind, port, _pin(process.pid))
 
 
@@ -61,8 +62,8 @@ Started = tuple[subprocess.Popen[Any], int]
 
 
 @contextmanager
-def asyncio_server(module: str = "asyncio_server") -> Iterator[Started]:
-    command = [sys.executable, "-m", f"benchmarks.{module}"]
+def asyncio_server(module: str = "asyncio_server", large: bool = False) -> Iterator[Started]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *(["large"] if large else [])]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -75,14 +76,14 @@ def asyncio_server(module: str = "asyncio_server") -> Iterator[Started]:
 
 
 @contextmanager
-def nginx_server() -> Iterator[Started]:
+def nginx_server(more: Sequence[Answer] = ()) -> Iterator[Started]:
     program = _nginx()
     if program is None:
         raise RuntimeError("nginx is not installed; use --server asyncio")
     with tempfile.TemporaryDirectory(prefix="corduroy-bench-") as name:
         folder, port = Path(name), _free_port()
         config, log = folder / "nginx.conf", folder / "error.log"
-        config.write_text(nginx_config(folder, port))
+        config.write_text(nginx_config(folder, port, [*ANSWERS, *more]))
         command = [program, "-p", name, "-c", str(config)]
         with log.open("wb") as stderr, subprocess.Popen(command, stderr=stderr) as process:
             try:
@@ -92,13 +93,13 @@ def nginx_server() -> Iterator[Started]:
                 process.terminate()
 
 
-def nginx_config(folder: Path, port: int) -> str:
+def nginx_config(folder: Path, port: int, answers: Sequence[Answer]) -> str:
     """One process in the foreground, which writes nowhere but into `folder`.
 
     It calls itself nginx in the Server header: that can only be changed with a further module.
     """
     temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    locations = "".join(_location(folder, number, each) for number, each in enumerate(ANSWERS))
+    locations = "".join(_location(folder, number, each) for number, each in enumerate(answers))
     return (
         "daemon off;\nmaster_process off;\n"
         f"pid {folder}/nginx.pid;\nerror_log stderr;\n"

@@ -1,8 +1,14 @@
 """The benchmarks, in the order in which they run: add yours here."""
 
-from . import changes, get, livefeed, view
+from . import changes, get, livefeed, stream, view
 
 BENCHMARKS = {
     each.name: each
-    for each in (get.BENCHMARK, view.BENCHMARK, changes.BENCHMARK, livefeed.BENCHMARK)
+    for each in (
+        get.BENCHMARK,
+        view.BENCHMARK,
+        stream.BENCHMARK,
+        changes.BENCHMARK,
+        livefeed.BENCHMARK,
+    )
 }

@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .documents import Document, bind_docs, bound
+from .documents import Document, bound_docs
 from .options import VIEW, check_flag, check_keys, encode_options
 from .server import Place, Served
-from .streams import Asked, RowReader, RowStream
+from .streams import Asked, DocRow, RowReader, RowStream
 from .styles import S, streamed
 from .views import Row
 
@@ -114,9 +114,10 @@ class Browsing(Place[S]):
 
         Endpoint: ``GET /{db}/_all_docs``.
         """
-        options = {"conflicts": True, "include_docs": True}
+        check_flag(resume, "resume")
         make = functools.partial(_conflicted, keeper=self)
-        return _stream(self, self._path, "_all_docs", options, resume, make)
+        options = {"conflicts": True, "include_docs": True}
+        return _stream(self, self._path, "_all_docs", options, resume, make, docs_only=not resume)
 
 
 def stream_rows(
@@ -152,9 +153,11 @@ def stream_docs(
     """Stream documents; arguments as of `Browsing.docs`, and of `stream_rows`."""
     options = _with_list(options)
     encode_options(options, _OF_DOCS, "docs")
+    check_flag(resume, "resume")
     make = functools.partial(_docs, keeper=keeper)
     options = {**options, "include_docs": True}
-    return _stream(of, path, "_all_docs", options, resume, make, lacking)
+    # To go on, a row's key and id have to be known.
+    return _stream(of, path, "_all_docs", options, resume, make, lacking, docs_only=not resume)
 
 
 def _stream(
@@ -165,11 +168,12 @@ def _stream(
     resume: bool,
     make: Callable[[list[Any]], list[Any]],
     lacking: str = "",
+    docs_only: bool = False,
 ) -> RowStream[Any, S]:
     check_flag(resume, "resume")
     asked = functools.partial(Asked, path, name, options, resume)
     asked()  # bad input is told of here
-    return RowStream(of, lambda: RowReader(of, asked(), make, resume, lacking))
+    return RowStream(of, lambda: RowReader(of, asked(), make, resume, docs_only, lacking))
 
 
 def _with_list(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -183,17 +187,24 @@ def _rows(rows: list[Any]) -> list[Row]:
 
 
 def _bound_rows(rows: list[Any], keeper: Any) -> list[Row]:
-    bind_docs(rows, keeper)
+    for row, doc in zip(rows, _docs(rows, keeper), strict=True):
+        row["doc"] = doc
     return list(map(Row, rows))
 
 
 def _docs(rows: list[Any], keeper: Any) -> list[Any]:
-    found = [row.get("doc") for row in rows]
-    return [None if doc is None else bound(doc, keeper) for doc in found]
+    return bound_docs(_contents(rows), keeper)
 
 
-def _conflicted(rows: list[Any], keeper: Any) -> list[Document]:
-    return [bound(row["doc"], keeper) for row in rows if "_conflicts" in row["doc"]]
+def _conflicted(rows: list[Any], keeper: Any) -> list[Any]:
+    return bound_docs([doc for doc in _contents(rows) if "_conflicts" in doc], keeper)
+
+
+def _contents(rows: list[Any]) -> list[Any]:
+    """The documents of rows, as the server sent them."""
+    if rows and type(rows[0]) is DocRow:
+        return [row.doc for row in rows]
+    return [row.get("doc") for row in rows]
 
 
 def _ids(rows: list[Any]) -> list[str]:

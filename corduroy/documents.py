@@ -12,6 +12,7 @@ over to be saved or fetched anew.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any, Protocol, Self, SupportsIndex, overload
 
@@ -288,6 +289,18 @@ def bound(content: dict[str, Any], keeper: Any) -> Document:
     except TypeError:  # a class of the program's own, and no `Document`
         pass
     return doc  # type: ignore[no-any-return]
+
+
+def bound_docs(contents: list[dict[str, Any] | None], keeper: Any) -> list[Document | None]:
+    """Documents that know their database; None where there is none. `bound`, for many at once."""
+    if None in contents:
+        return [None if content is None else bound(content, keeper) for content in contents]
+    make: Callable[[Any], Any] = defaults.document
+    docs = list(map(make, contents))
+    with contextlib.suppress(TypeError):  # a class of the program's own, and no `Document`
+        for doc in docs:
+            _set_keeper(doc, keeper)
+    return docs
 
 
 def bind_docs(rows: Iterable[dict[str, Any]], keeper: Any) -> None:

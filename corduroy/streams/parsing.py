@@ -7,16 +7,21 @@ list if, and only if, it is one. Where that was a wrong guess, brackets are coun
 
 from __future__ import annotations
 
+import gc
+import json
 import re
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from ..transport.encoding import collector_paused, decode_json
 
 Row = dict[str, Any]
 
-# So many rows are made at a time, about: the garbage collector comes for every 700 objects.
-_SOME = 150
+# So many objects are made at a time, about: for every 700 that are alive the garbage collector comes,
+# and would find nothing.
+_SOME = 600
 _LEAST = 1024  # bytes that are taken for them
 _MOST = 256 * 1024
 _PORTION = 32 * 1024
@@ -32,18 +37,47 @@ _begin_of_row = re.compile(
     rb'(\s*+\{"[^"\\]*+":)("(?:[^"\\]++|\\.)*+"|[\w.+-]++)(,"[^"\\]*+":)'
 ).match
 
+_rows_begin = re.compile(rb'"rows"\s*:\s*\[').finditer
 _space = re.compile(rb"\s*+").match
+
+
+class DocRow(msgspec.Struct, gc=False):
+    """A row of which only the document is wanted: the rest is not even made."""
+
+    doc: dict[str, Any] | None = None
+    error: str | None = None
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, row: Row) -> DocRow:
+        """Make one of a whole row."""
+        return cls(row.get("doc"), row.get("error"), row.get("reason"))
+
+
+_decode_doc_rows = msgspec.json.Decoder(list[DocRow]).decode
 
 
 class BrokenOff(ValueError):
     """An answer has come to its end amid its rows."""
 
 
+Decode = Callable[[bytes | bytearray], list[Any]]
+
+
+def _decode_odd(text: bytes | bytearray) -> list[Any]:
+    """Decode rows, also those with a lone surrogate, which is no Unicode: one document that has it
+    must not keep all others back."""
+    rows: list[Any] = json.loads(text)
+    if not set(map(type, rows)) <= {dict}:
+        raise ValueError("these are no rows")
+    return rows
+
+
 class RowParser:
     """Makes rows of the body of one answer. It is fed when there are no `rows` to take.
 
     Args:
-        name (str): what the answer calls its rows: ``"rows"``, ``"docs"``.
+        docs_only (bool): make `DocRow` of the rows, and not dicts.
 
     Attributes:
         about (dict): what the answer says beside the rows, as far as it has come.
@@ -51,11 +85,11 @@ class RowParser:
         over (bool): whether nothing more is to come.
     """
 
-    def __init__(self, name: str = "rows") -> None:
+    def __init__(self, docs_only: bool = False) -> None:
         self.about: dict[str, Any] = {}
         self.error: Row | None = None
         self.over = False
-        self._name = name
+        self._docs_only = docs_only
         self._data = bytearray()
         self._in_rows = False
         self._finished = False
@@ -110,12 +144,12 @@ class RowParser:
 
     def _find_bracket(self) -> int:
         """Where the rows begin, behind their bracket; 0: not yet."""
-        for found in re.finditer(rb'"%b"\s*:\s*\[' % self._name.encode(), self._data):
+        for found in _rows_begin(self._data):
             try:
                 about = decode_json(self._data[: found.end()] + b"]}")
             except ValueError:  # it stands in a string
                 continue
-            if isinstance(about, dict) and about.pop(self._name, None) == []:
+            if isinstance(about, dict) and about.pop("rows", None) == []:
                 self.about = about
                 return found.end()
         return 0
@@ -145,27 +179,31 @@ class RowParser:
             self._searched = len(data) if found < 0 else 0
         return found + 1
 
-    def _taken(self, end: int) -> list[Row] | None:
+    def _taken(self, end: int, decode: Decode = decode_json) -> list[Any] | None:
         """Take the rows that end at a place; None if they do not end there."""
         data = self._data
+        if self._docs_only and decode is decode_json:
+            decode = _decode_doc_rows
         with collector_paused(end):
+            before = gc.get_count()[0]
             try:
-                rows = decode_json(b"[" + data[:end].lstrip(b", \t\r\n") + b"]")
+                rows: list[Any] = decode(b"[" + data[:end].lstrip(b", \t\r\n") + b"]")
             except ValueError:
                 return None
-        if not all(type(row) is dict for row in rows):
-            raise ValueError(f"these are no {self._name}")
+            made = gc.get_count()[0] - before + len(rows)  # each row becomes one more
+        if decode is _decode_odd and self._docs_only:
+            rows = list(map(DocRow.of, rows))
         del data[:end]
         self._searched, self._count.begun = 0, True
-        self._portion = min(max(_LEAST, end * _SOME // max(1, len(rows))), _MOST)
-        return rows  # type: ignore[no-any-return]
+        self._portion = min(max(_LEAST, end * _SOME // max(1, made)), _MOST)
+        return rows
 
     def _counted(self) -> list[Row]:
         """The next rows, whose ends are found by counting brackets."""
         count = self._count
         count.go_on(self._data, self._portion)
         if end := count.end:
-            rows = self._taken(end)
+            rows = self._taken(end, _decode_odd)
             if rows is None:
                 raise ValueError("this is no JSON")
             count.begin_at(end)
@@ -177,11 +215,11 @@ class RowParser:
     def _end(self, at: int) -> None:
         """Read what comes after the rows; 0: they do not end."""
         try:
-            rest = decode_json(b'{"%b":[' % self._name.encode() + self._data[at:])
+            rest = decode_json(b'{"rows":[' + self._data[at:])
         except ValueError:
             self._break_off()
             return
-        if rest.pop(self._name) != []:
+        if rest.pop("rows") != []:
             raise ValueError("this is no JSON")
         self.about |= rest
         self.over = True
@@ -196,7 +234,7 @@ class RowParser:
         if not isinstance(error, dict) or "error" not in error:
             if self._in_rows or self.about:
                 raise BrokenOff("the answer ends amid its rows")
-            raise ValueError(f"the answer has no {self._name}")
+            raise ValueError("the answer has no rows")
         self.error, self.over = error, True
 
 

@@ -110,6 +110,7 @@ class RowReader(Generic[T]):
         asked (Asked): what is asked for.
         make: makes what the stream gives of some rows.
         resume (bool): whether it goes on after a break.
+        docs_only (bool): as of `RowParser`; only without ``resume``.
         lacking (str): what servers that speak as CouchDB 1.x does lack, if they refuse.
     """
 
@@ -119,6 +120,7 @@ class RowReader(Generic[T]):
         asked: Asked,
         make: Callable[[list[Row]], list[T]],
         resume: bool = False,
+        docs_only: bool = False,
         lacking: str = "",
     ) -> None:
         self.about: dict[str, Any] = {}
@@ -129,6 +131,7 @@ class RowReader(Generic[T]):
         self._asked = asked
         self._make = make
         self._resume = resume
+        self._docs_only = docs_only
         self._lacking = lacking
         self._body: Body | None = None
         self._parser = RowParser()
@@ -169,7 +172,7 @@ class RowReader(Generic[T]):
             raise self._failure(error)
         if self._body is None:
             self._body = await self._open()
-            self._parser = RowParser()
+            self._parser = RowParser(self._docs_only)
         try:
             while not (rows := self._rows()) and not self._parser.over:
                 await self._read(self._body)
@@ -184,9 +187,7 @@ class RowReader(Generic[T]):
         """The next rows of what has been read; none where there are none in it."""
         parser = self._parser
         while rows := parser.rows():
-            for row in rows:
-                if "error" in row and row["error"] != "not_found":
-                    raise error_from_item(row)
+            self._check(rows)
             if rows := self._asked.accept(rows):
                 self._failures = 0
                 self._backoff.start_over()
@@ -197,6 +198,17 @@ class RowReader(Generic[T]):
         if parser.error is not None:
             raise error_from_item(parser.error)
         return rows
+
+    def _check(self, rows: list[Any]) -> None:
+        """Raise an error that one of the rows is."""
+        if self._docs_only:
+            for row in rows:
+                if row.error is not None and row.error != "not_found":
+                    raise error_from_item({"error": row.error, "reason": row.reason})
+        else:
+            for row in rows:
+                if "error" in row and row["error"] != "not_found":
+                    raise error_from_item(row)
 
     async def _read(self, body: Body) -> None:
         if piece := await body.read(self._within):

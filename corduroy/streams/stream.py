@@ -84,6 +84,7 @@ class Stream(Styled[S], Generic[T, S]):
         try:
             while portion := reader.ready() or wait_for(reader.more()):
                 yield from portion
+                del portion  # its room is for the next
         finally:
             home.loop = reader.loop
             _let_go(reader, home)
@@ -141,6 +142,7 @@ class _Items(Generic[T]):
     async def __anext__(self) -> T:
         for item in self._portion:
             return item
+        self._portion = iter(())  # its room is for the next
         portion = self._reader.ready() or await self._reader.more()
         if not portion:
             raise StopAsyncIteration

@@ -359,3 +359,21 @@ def test_leaving_a_loop_closes_the_connection(canned, canned_db):
 
     asyncio.run(in_loop())
     assert len(canned.asked) == 2
+
+
+def test_a_document_that_is_no_unicode_does_not_keep_the_others_back(
+    gone_through, canned, canned_db
+):
+    docs = [b'{"_id":"a"}', rb'{"_id":"b","text":"\ud800"}', b'{"_id":"c"}']
+    canned.answer = lines(*[b'{"id":"x","key":"x","doc":%b}' % doc for doc in docs])
+    assert [doc._id for doc in gone_through(canned_db.docs)] == ["a", "b", "c"]
+
+
+def test_a_document_class_of_the_program_is_made(songs, monkeypatch):
+    class Song(dict):
+        pass
+
+    monkeypatch.setattr("corduroy.defaults.document", Song)
+    assert {type(doc) for doc in songs.docs(limit=3)} == {Song}
+    rows = songs.stream("songs/by_year", include_docs=True, limit=3)
+    assert {type(row.doc) for row in rows} == {Song}
