@@ -9,8 +9,9 @@ The bytes are those of CouchDB 3.5, a line for each row and small chunks; and fo
 of PouchDB Server, all in one line. The floor is an asyncio connection whose answer is cut into lines,
 each decoded by orjson.
 
-The same stream of 1,000 to 2,000,000 rows shows whether a row costs the same in all of them, and takes
-no more memory. *slow reader* takes a hundred times as long as the server, and leaves in the middle.
+The same stream of 1,000 to 2,000,000 rows shows whether a row costs the same in all of them, and
+takes no more memory. (A thousand rows carry the cost of the request and its connection.) *slow
+reader* takes a hundred times as long as the server, and leaves in the middle.
 """
 
 from __future__ import annotations
@@ -289,10 +290,10 @@ def slow_growth(results: Results) -> float:
     return results["corduroy slow reader"]["peak_mb"] - results["corduroy for"]["peak_mb"]
 
 
-def steepness(results: Results) -> float:
-    """The dearest row, of all sizes, against the cheapest."""
+def growth(results: Results) -> float:
+    """What a row costs among two million, against the least that it costs in fewer."""
     costs = [results[sized(rows)]["row_us"] for rows in STREAMED]
-    return max(costs) / min(costs)
+    return costs[-1] / min(costs)
 
 
 OURS = ("for", "async for", "pouchdb")
@@ -313,7 +314,7 @@ BENCHMARK = Benchmark(
         ),
         figure("stream.2,000,000-peak-mb", sized(2_000_000), "peak_mb", MOST_MB),
         Bar("stream.slow-reader-more-mb", slow_growth, 1, at_most=True),
-        Bar("stream.dearest/cheapest-row", steepness, 1.3, at_most=True),
+        Bar("stream.row-of-2,000,000/cheapest", growth, 1.2, at_most=True),
     ],
     speed=SECONDS,
     extra=[Column("first ms", "first_ms", "{:.1f}"), Column("row µs", "row_us", "{:.2f}")],

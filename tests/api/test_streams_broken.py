@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import socket
+import threading
 import time
 
 import pytest
@@ -227,3 +230,109 @@ def test_rows_that_are_left_in_no_order_cannot_be_gone_on_with(db):
     ):
         with pytest.raises(ValueError, match=words):
             db.stream(name, resume=True, **options)
+
+
+def test_leaving_early_frees_the_connection(proxy, library, couchdb_url):
+    def gone():
+        deadline = time.monotonic() + 10
+        while proxy.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not proxy.connections
+
+    with Couch(proxy.url) as couch:
+        db = couch.database(library)
+        for _ in db.docs():
+            break
+        assert gone()
+        items = iter(db.docs())
+        next(items)
+        items.close()
+        assert gone()
+
+        async def in_loop():
+            async for _ in db.docs():
+                break
+            await asyncio.sleep(0.01)
+            assert await asyncio.to_thread(gone)
+            begun = asyncio.Event()
+
+            async def got(docs, status):
+                begun.set()
+                await asyncio.sleep(60)
+
+            future = db.docs(callback=got)
+            await begun.wait()
+            future.cancel()
+            await asyncio.wait([future])
+            await asyncio.sleep(0.01)
+            assert await asyncio.to_thread(gone)
+
+        asyncio.run(in_loop())
+    with contextlib.suppress(ZeroDivisionError):
+        for _ in Couch(proxy.url).database(library).docs():
+            raise ZeroDivisionError
+    assert gone()
+
+
+class Endless:
+    """A server that sends rows for as long as somebody takes them.
+
+    Attributes:
+        url (str): its address.
+        sent (int): how many bytes it has got rid of.
+    """
+
+    def __init__(self):
+        self.sent = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        connection, _ = self._socket.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+            connection.sendall(b'{"total_rows":1,"offset":0,"rows":[\r\n')
+            piece = b'{"id":"a","key":"a","value":"%b"},\r\n' % (b"x" * 65536)
+            while True:
+                connection.sendall(piece)
+                self.sent += len(piece)
+
+    def close(self):
+        self._socket.close()
+
+
+def test_a_reader_that_does_not_read_slows_the_server(http_client):
+    """What the two systems hold for a connection is all that is on its way."""
+
+    def stands_still():
+        before = -1
+        while before != server.sent:
+            before = server.sent
+            time.sleep(0.3)
+        return before < 30_000_000
+
+    with contextlib.closing(Endless()) as server:
+        rows = iter(Couch(server.url, http_client=http_client).database("db").stream("_all_docs"))
+        next(rows)
+        assert stands_still()
+        rows.close()
+
+    async def in_loop(how):
+        db = Couch(server.url, http_client=http_client).database("db")
+        if how == "async for":
+            rows = aiter(db.stream("_all_docs"))
+            await anext(rows)
+            assert await asyncio.to_thread(stands_still)
+            await rows.aclose()
+            return
+        future = db.stream("_all_docs", callback=lambda rows, status: asyncio.sleep(60))
+        await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(stands_still)
+        future.cancel()
+        await asyncio.wait([future])
+
+    for how in ("async for", "callback"):
+        with contextlib.closing(Endless()) as server:
+            asyncio.run(in_loop(how))
