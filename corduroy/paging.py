@@ -78,7 +78,11 @@ class Paging(Place[S]):
         """Go through a view a page at a time, from a cursor on.
 
         Args:
-            name, per_page, cursor, **options: as of `page`.
+            name (str): the view; as of `page`.
+            per_page (int): how many rows a page has.
+            cursor (str): the ``next`` or ``previous`` of a page, to begin with the page that it leads to;
+                None: from the first page on.
+            **options: as of `page`.
 
         Returns:
             Stream: of `Page`; none of them is empty.

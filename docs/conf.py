@@ -18,7 +18,7 @@ html_copy_source = False
 default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(asyncio|ssl|tornado|dict)\..*"),
+    ("py:.*", r"(asyncio|ssl|tornado|dict|pandas)\..*"),
     ("py:.*", r"AsyncHTTPClient|HTTPRequest|IOLoop|RequestHandler|Path|Mapping|iterable"),
     ("py:class", r"str to \w+"),  # dict of str to str
 ]

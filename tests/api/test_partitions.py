@@ -16,6 +16,7 @@ from corduroy import (
     Partition,
     ViewResult,
 )
+from corduroy.cursors import Cursor
 
 VIEWS = {
     "_id": "_design/songs",
@@ -117,6 +118,42 @@ def test_its_views(call, bach):
         "bach:goldberg"
     ]
     assert call(bach.view, "songs/minutes")[0].value == 145
+
+
+def test_pages_of_its_views(call, bach):
+    first = call(bach.page, "songs/years", 2)
+    assert [row.key for row in first] == [1720, 1741]
+    second = call(bach.page, "songs/years", 2, first.next)
+    assert ([row.key for row in second], second.next) == ([1750], None)
+    back = call(bach.page, "songs/years", 2, second.previous, include_docs=True)
+    assert [row.doc.minutes for row in back] == [14, 51]
+    assert (back.previous, back.next) == (None, first.next)
+    both = call(bach.page, "songs/years", 1, keys=[1750, 1720])
+    assert [row.key for row in both] == [1750]
+    assert [row.key for row in call(bach.page, "songs/years", 1, both.next, keys=[1750, 1720])] == [
+        1720
+    ]
+
+
+def test_all_pages_of_its_documents(call, bach):
+    pages = call(bach.pages("_all_docs", 2).all)
+    assert [row.id for page in pages for row in page] == [
+        "bach:art",
+        "bach:chaconne",
+        "bach:goldberg",
+    ]
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_forged_cursor_does_not_lead_into_another_one(call, bach, back):
+    for id in ("aaa", "ravel:gaspard"):
+        of_view = Cursor(back, 1, 1800, id).encode()
+        of_docs = Cursor(back, 1, id).encode()
+        for page in (
+            call(bach.page, "songs/years", cursor=of_view),
+            call(bach.page, "_all_docs", cursor=of_docs),
+        ):
+            assert all(row.id.startswith("bach:") for row in page)
 
 
 def test_what_a_selector_finds_in_it(call, bach, music):

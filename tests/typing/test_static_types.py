@@ -21,6 +21,7 @@ from corduroy import (
     Hit,
     LocalDocument,
     Node,
+    Page,
     Partition,
     Resharding,
     SearchResult,
@@ -34,6 +35,7 @@ from corduroy.styles import Auto, Blocking, Deferred
 from corduroy.views import Row
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
 
     def blocking() -> None:
         couch = Couch("http://db", style="blocking")
@@ -60,6 +62,11 @@ if TYPE_CHECKING:
         assert_type(db.find_all({}), Stream[Document, Blocking])
         assert_type(next(iter(db.find_all({}))), Document)
         assert_type(db.find_all({}).all(), list[Document])
+        assert_type(db.page("a/b", 5, cursor="x", descending=True), Page)
+        assert_type(db.page("a/b").next, str | None)
+        assert_type(db.pages("a/b", per_page=5), Stream[Page, Blocking])
+        assert_type(db.find({}).to_dicts(), list[dict[str, Any]])
+        assert_type(db.view("a/b").to_dataframe(), DataFrame)
         assert_type(db.partition("p"), Partition[Blocking])
         assert_type(db.partition("p").find({}), FindResult)
         assert_type(db.partition("p").all_docs(), ViewResult)
@@ -111,6 +118,7 @@ if TYPE_CHECKING:
         assert_type(await db.save({"a": 1}), ConflictResolution[Deferred])
         assert_type(await db.view("a/b"), ViewResult)
         assert_type(await db.find({}), FindResult)
+        assert_type(await db.page("a/b"), Page)
         assert_type(db.find_all({}).all(), asyncio.Future[list[Document]])
         async for doc in db.find_all({}):
             assert_type(doc, Document)
