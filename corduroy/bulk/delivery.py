@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..asking import JSON
+from ..asking import JSON, ask_json
 from ..calls import pause
 from ..conflicts import Merge, merged_by, over, replace, rows_of, server_docs
 from ..drafts import Draft, Merged, failure_of, in_order
@@ -18,6 +18,8 @@ from .account import CONFLICT, UNKNOWN, UNSENT, Account
 from .doubts import written_as
 
 T = TypeVar("T")
+
+_LONGEST = 10.0  # seconds between two attempts, as far as it is up to us
 
 
 class Deletion(Draft):
@@ -53,6 +55,7 @@ class Terms:
     Attributes:
         ending (bool): whether there is to be no more trying.
         most (int | None): how many bytes the server has refused to take at once.
+        since (int | str | None): a seq of the database's from before anything was sent.
     """
 
     place: Place[Any]
@@ -63,6 +66,7 @@ class Terms:
     fail: Callable[[BaseException], None]
     ending: bool = False
     most: int | None = None
+    since: Any = None
 
 
 class Delivery:
@@ -85,7 +89,7 @@ class Delivery:
         self._unwritten = UNSENT  # what is said of these if they are given up, and…
         self._unsure = False  # …no request is on its way, or was lost
         self._doubted = False  # whether there ever was one that was lost
-        self._backoff = Backoff()
+        self._backoff = Backoff(most=_LONGEST)
         self._seen: dict[str, Any] = {}
 
     async def run(self) -> None:
@@ -132,8 +136,14 @@ class Delivery:
                 return result
 
     async def _prepare(self) -> None:
-        """Give ids to documents that have none, and revisions to those that are to be deleted."""
+        """Give ids to documents that have none, and revisions to those that are to be deleted.
+
+        Endpoints: ``GET /{db}``, ``GET /_uuids``, ``POST /{db}/_all_docs``.
+        """
         place = self._terms.place
+        if self._terms.since is None:
+            seq = (await ask_json("GET", place._path))["update_seq"]
+            self._terms.since = seq if self._terms.since is None else self._terms.since
         nameless = [draft for draft in self._left if draft.id is None]
         if nameless:
             ids = await place._server.spare_uuids(len(nameless))
@@ -217,7 +227,7 @@ class Delivery:
     async def _sift(self) -> None:
         """Take those out of what is left that are written already."""
         account, drafts = self._terms.account, self._left
-        revs = await written_as(self._terms.place._path, drafts)
+        revs = await written_as(self._terms.place._path, drafts, self._terms.since)
         self._unsure = False
         self._left = [draft for draft, rev in zip(drafts, revs, strict=True) if rev is None]
         for draft, rev in zip(drafts, revs, strict=True):

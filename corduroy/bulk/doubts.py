@@ -7,18 +7,16 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from ..asking import doc_path
-from ..calls import together
+from ..asking import ask, ask_json, doc_path
 from ..conflicts import rows_of
 from ..drafts import Draft
-from ..transport.answer import Answer
-from ..transport.encoding import decode_json, query_string
-from ..transport.messages import Request
+from ..transport.encoding import decode_json
 
-_AT_ONCE = 50  # requests for the histories of documents
+_AT_ONCE = 50  # documents that are asked about in one request: CouchDB looks up so many directly
+_GENERATIONS = 10  # how far back the beginning of a document is looked for
 
 
-async def written_as(path: str, drafts: list[Draft]) -> list[str | None]:
+async def written_as(path: str, drafts: list[Draft], since: Any) -> list[str | None]:
     """Look up which of some documents are written already.
 
     A document is, if what the server has now is what was to be written; or if that is among the
@@ -27,12 +25,13 @@ async def written_as(path: str, drafts: list[Draft]) -> list[str | None]:
     Args:
         path (str): the database's path.
         drafts (list of Draft): what was sent.
+        since (int | str): a seq of the database's from before that.
 
     Returns:
         list: for each of them its revision; None: it is not written.
 
-    Endpoints: ``POST /{db}/_all_docs``, ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``,
-    ``GET /{db}/_local/{docid}``.
+    Endpoints: ``POST /{db}/_all_docs``, ``POST /{db}/_changes``, ``GET /{db}/{docid}``,
+    ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
     """
     rows = await rows_of(path, [str(draft.id) for draft in drafts])
     found: list[str | None] = []
@@ -48,62 +47,70 @@ async def written_as(path: str, drafts: list[Draft]) -> list[str | None]:
         if (deleted and sent.get("_deleted")) or (current and _says(current, sent)):
             found[-1] = rev
         elif not str(draft.id).startswith("_local/"):  # these have no history
-            unclear.append(_Search(at, path + doc_path(str(draft.id)), sent, rev))
+            unclear.append(_Search(at, str(draft.id), path, sent, rev))
     for start in range(0, len(unclear), _AT_ONCE):
-        for search, rev in await _in_histories(unclear[start : start + _AT_ONCE]):
-            found[search.at] = rev
+        for search in await _changed(path, unclear[start : start + _AT_ONCE], since):
+            found[search.at] = await search.run()
     return found
 
 
+async def _changed(path: str, searches: list[_Search], since: Any) -> list[_Search]:
+    """Those whose documents have changed since then: the same may have been written long ago."""
+    said = await ask_json(
+        "POST",
+        f"{path}/_changes",
+        {"filter": "_doc_ids", "since": str(since)},
+        json={"doc_ids": [search.id for search in searches]},
+        safe=True,
+    )
+    changed = {change["id"] for change in said["results"]}
+    return [search for search in searches if search.id in changed]
+
+
 class _Search:
-    """The search for a document among the revisions of one."""
+    """The search for what was sent among the revisions of a document.
 
-    def __init__(self, at: int, path: str, sent: Mapping[str, Any], rev: str) -> None:
+    Args:
+        at (int): which of the drafts it is for.
+        id (str): the document's id.
+        path (str): the database's path.
+        sent (dict): what was sent.
+        rev (str): the document's current revision.
+    """
+
+    def __init__(self, at: int, id: str, path: str, sent: Mapping[str, Any], rev: str) -> None:
         self.at = at
-        self.path = path
-        self.sent = sent
-        self.rev = rev
+        self.id = id
+        self._path = path + doc_path(id)
+        self._sent = sent
+        self._rev = rev
 
-    def history(self) -> Request:
-        return self._asked({"rev": self.rev, "revs_info": "true"})
+    async def run(self) -> str | None:
+        """Find the revision; None where there is none, or it has been compacted away."""
+        history = await self._ask({"rev": self._rev, "revs": "true"})
+        told = history.get("_revisions", {"start": 0, "ids": []})
+        revs = [f"{told['start'] - at}-{id}" for at, id in enumerate(told["ids"])]
+        base = self._sent.get("_rev")
+        if base is not None:
+            after = revs[revs.index(base) - 1 :][:1] if base in revs[1:] else []
+            return after[0] if after and self._is_it(await self._ask({"rev": after[0]})) else None
+        # Without a revision it began the document, or began it anew after a deletion.
+        later: str | None = None
+        for rev in revs[:_GENERATIONS]:
+            doc = await self._ask({"rev": rev})
+            if later is not None and doc.get("_deleted"):
+                return later
+            later = rev if self._is_it(doc) else None
+            if rev.startswith("1-"):
+                return later
+        return None
 
-    def revision(self, rev: str) -> Request:
-        return self._asked({"rev": rev})
+    def _is_it(self, doc: Mapping[str, Any]) -> bool:
+        return bool(doc) and _says(doc, self._sent)
 
-    def _asked(self, query: Mapping[str, str]) -> Request:
-        return Request("GET", self.path + query_string(query), accept=(404,))
-
-    def candidates(self, answer: Answer) -> list[str]:
-        """The revisions that can have come of what was sent, from their parents."""
-        if answer.code == 404:
-            return []
-        base = self.sent.get("_rev")
-        info = answer.json().get("_revs_info", [])
-        parents = [*info[1:], {}]
-        return [
-            one["rev"]
-            for one, parent in zip(info, parents, strict=True)
-            if one.get("status") == "available"
-            and (
-                parent.get("rev") == base if base else parent.get("status", "deleted") == "deleted"
-            )
-        ]
-
-
-async def _in_histories(searches: list[_Search]) -> list[tuple[_Search, str]]:
-    """Those that have been written, and changed again, with the revisions that they were."""
-    answers = await together([search.history() for search in searches])
-    places = [
-        (search, rev)
-        for search, answer in zip(searches, answers, strict=True)
-        for rev in search.candidates(answer)
-    ]
-    answers = await together([search.revision(rev) for search, rev in places])
-    return [
-        (search, rev)
-        for (search, rev), answer in zip(places, answers, strict=True)
-        if answer.code != 404 and _says(answer.json(), search.sent)
-    ]
+    async def _ask(self, query: Mapping[str, str]) -> dict[str, Any]:
+        answer = await ask("GET", self._path, query, accept=(404,))
+        return {} if answer.code == 404 else dict(answer.json())
 
 
 def _says(doc: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:

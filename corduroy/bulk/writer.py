@@ -167,9 +167,10 @@ class Writer(Styled[S]):
             Raises:
                 HTTPError: the writer has given up; this document was not taken.
 
-            Endpoints: ``POST /{db}/_bulk_docs``, ``GET /_uuids``, ``POST /{db}/_all_docs``,
-            ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. The last
-            four look up what is in conflict, and what a request has written that was never answered.
+            Endpoints: ``POST /{db}/_bulk_docs``, ``GET /{db}``, ``GET /_uuids``,
+            ``POST /{db}/_all_docs``, ``POST /{db}/_changes``, ``GET /{db}/{docid}``,
+            ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. The last five look up what is
+            in conflict, and what a request has written that was never answered.
             """
             return self._put(Draft(doc, "doc", {}), callback)
 
