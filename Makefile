@@ -18,7 +18,7 @@ THROUGH_ANY_CLIENT := tests/api tests/styles tests/examples/test_rankings.py
 # Tornado's simple client leaves the sockets of cancelled requests to the garbage collector.
 LEAVES_SOCKETS := -W ignore::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: help demo livefeed test lint docs bench record clean
+.PHONY: help demo livefeed test lint docs bench performance record clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ docs: $(STAMPS)/test,docs,lint  ## the manual, in build/docs
 
 bench: $(STAMPS)/bench  ## the benchmarks; ONLY=get runs a part
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+performance: $(STAMPS)/bench  ## docs/performance.md, of what `make bench` measured last
+	$(BIN)/python -m benchmarks.performance
 
 record: $(STAMPS)/test,docs,lint  ## what CouchDB 3 alone answers, anew from COUCHDB_URL; ONLY=tests/… a part
 	$(if $(ONLY),,find tests/replay/recorded -name '*.json' -not -path '*/cluster/*' -delete)
