@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import io
 import mimetypes
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .transport.sending import Producer
 
@@ -48,7 +49,7 @@ def outgoing(content: Any, in_pieces: bool = False) -> tuple[bytes | Producer, i
     if isinstance(content, AsyncIterable):
         return _from_async(content), None
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
-        return _from_iterable(content), None
+        return _from_iterable(content), _sum(content)
     raise TypeError(
         "content must be bytes, str, a file object, a Path, or an iterable of bytes, "
         f"not a {type(content).__name__}"
@@ -105,17 +106,24 @@ class Sent:
         return measuring
 
 
+def way_back(content: Any) -> Callable[[], Any] | None:
+    """What puts an open file back to where it stands now; None where nothing can."""
+    seekable = getattr(content, "seekable", None)
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        if seekable is None or seekable():
+            return functools.partial(content.seek, content.tell())
+    return None
+
+
 @contextlib.contextmanager
 def put_back(content: Any) -> Iterator[None]:
     """Put an open file back to where it stands now, if what is done with it fails."""
-    here = None
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        here = content.tell()
+    back = way_back(content)
     try:
         yield
     except BaseException:
-        if here is not None:
-            content.seek(here)
+        if back is not None:
+            back()
         raise
 
 
@@ -128,6 +136,13 @@ def _length(file: Any) -> int | None:
     except (AttributeError, OSError, ValueError):
         return None
     return None if isinstance(file.read(0), str) else int(end - here)
+
+
+def _sum(pieces: Iterable[Any]) -> int | None:
+    """How many bytes there are in a list of pieces; None where that is no list."""
+    if not isinstance(pieces, list | tuple):
+        return None
+    return sum(len(_checked(piece)) for piece in pieces)
 
 
 def _from_path(path: Path) -> Producer:
@@ -170,8 +185,73 @@ def _checked(piece: Any) -> bytes:
     raise TypeError(f"content must give bytes, not {piece!r:.80}")
 
 
-Streams = dict[int, tuple[Any, bytes]]
-"""What was read of files that cannot be put back, by the file's identity; each beside its file."""
+Streams = dict[int, tuple[Any, bytes | None]]
+"""What was read of content that cannot be read again, by its identity; each beside it. None: it is
+known no more."""
+
+
+class NewAttachment(NamedTuple):
+    """An attachment that a document brings with it.
+
+    Attributes:
+        filename (str): its name.
+        content: what is to be attached.
+        kind (str): its content type.
+        length (int | None): how long it is, where the document says so.
+        name (str): where it stands, for errors.
+    """
+
+    filename: str
+    content: Any
+    kind: str
+    length: int | None
+    name: str
+
+
+def new_attachments(doc: Mapping[str, Any], name: str) -> list[NewAttachment]:
+    """The new ones among a document's attachments.
+
+    An attachment is new if it is content (bytes, a Path, an open file, an iterable), or a dict that has
+    such as its ``data`` (a str there is base64 already, as CouchDB has it).
+
+    Args:
+        doc (dict): the document.
+        name (str): the argument's name, for errors.
+
+    Returns:
+        list of NewAttachment: the new ones.
+
+    Raises:
+        TypeError: its ``_attachments`` are no dict, or one of them is no content.
+    """
+    attachments = doc.get("_attachments")
+    if attachments is None:
+        return []
+    if not isinstance(attachments, Mapping):
+        raise TypeError(f"{name}['_attachments'] must be a dict, not {attachments!r:.80}")
+    found = []
+    for filename, attachment in attachments.items():
+        data, kind, length = attachment, None, None
+        if isinstance(attachment, Mapping):
+            data, kind = attachment.get("data"), attachment.get("content_type")
+            length = attachment.get("length")
+        if data is None or isinstance(data, str | Mapping):
+            continue
+        where = f"{name}['_attachments'][{filename!r}]"
+        if not _is_content(data):
+            raise TypeError(
+                f"{where} must be bytes, a Path, a file object or an iterable of bytes, "
+                f"not {data!r:.80}"
+            )
+        found.append(
+            NewAttachment(filename, data, kind or content_type_of(filename), length, where)
+        )
+    return found
+
+
+def _is_content(data: Any) -> bool:
+    kinds = (bytes, bytearray, memoryview, Path, Iterable, AsyncIterable)
+    return isinstance(data, kinds) or callable(getattr(data, "read", None))
 
 
 def inlined(
@@ -179,55 +259,70 @@ def inlined(
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """A document whose new attachments are in its JSON, as base64.
 
-    An attachment is new if it is bytes or an open file, or a dict with one of these as its ``data``
-    (a str there is base64 already, as CouchDB has it). Files are read, and put back where they were.
+    Files are read, and put back where they were.
 
     Args:
         doc (dict): the document; it is not changed.
         name (str): the argument's name, for errors.
-        streams (dict): what was read of such files as cannot be put back; it grows.
+        streams (dict): what was read of such content as cannot be read again; it grows.
 
     Returns:
         (dict, dict): the document to encode; and what to replace the new attachments by once it is
         saved, by name.
 
     Raises:
-        TypeError: its ``_attachments`` are no dict, or one of them is no content.
+        TypeError: as of `new_attachments`; or it has an async iterable, which nobody can wait for here.
+        ValueError: what an attachment has held was sent, in vain, and is known no more.
     """
-    attachments = doc.get("_attachments")
-    if attachments is None:
+    written, stubs = {}, {}
+    for new in new_attachments(doc, name):
+        content = read_whole(new, streams)
+        data = base64.b64encode(content).decode()
+        written[new.filename] = {"content_type": new.kind, "data": data}
+        stubs[new.filename] = Sent(content).stub(new.kind)
+    if not stubs:
         return doc, {}
-    if not isinstance(attachments, Mapping):
-        raise TypeError(f"{name}['_attachments'] must be a dict, not {attachments!r:.80}")
-    written, stubs = dict(attachments), {}
-    for filename, attachment in attachments.items():
-        data, kind = attachment, None
-        if isinstance(attachment, Mapping):
-            data, kind = attachment.get("data"), attachment.get("content_type")
-        if data is None or isinstance(data, str | Mapping):
-            continue
-        content = _read(data, f"{name}['_attachments'][{filename!r}]", streams)
-        kind = kind or content_type_of(filename)
-        written[filename] = {"content_type": kind, "data": base64.b64encode(content).decode()}
-        stubs[filename] = Sent(content).stub(kind)
-    return ({**doc, "_attachments": written}, stubs) if stubs else (doc, {})
+    return {**doc, "_attachments": {**doc["_attachments"], **written}}, stubs
 
 
-def _read(data: Any, name: str, streams: Streams) -> bytes:
+def read_whole(new: NewAttachment, streams: Streams) -> bytes:
+    """Read an attachment into memory; arguments and errors as of `inlined`."""
+    data = new.content
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     if isinstance(data, Path):
         return data.read_bytes()
-    if not callable(getattr(data, "read", None)):
-        raise TypeError(f"{name} must be bytes, a Path or a file object, not {data!r:.80}")
     if id(data) in streams:
-        return streams[id(data)][1]
-    seekable = callable(getattr(data, "seekable", None)) and data.seekable()
-    here = data.tell() if seekable else 0
-    content = data.read()
-    content = content.encode() if isinstance(content, str) else bytes(content)
-    if seekable:
-        data.seek(here)
+        known = streams[id(data)][1]
+        if known is None:
+            raise ValueError(f"{new.name} was sent in vain, and cannot be read again: give it anew")
+        return known
+    return _read_through(new, streams)
+
+
+def _read_through(new: NewAttachment, streams: Streams) -> bytes:
+    """Read content that has to be put back, or remembered."""
+    data = new.content
+    if not callable(getattr(data, "read", None)):
+        if not isinstance(data, Iterable):
+            raise TypeError(
+                f"{new.name} is an async iterable: it needs a 'length' beside its 'data', and a "
+                "server that takes more than base64; put_attachment needs neither"
+            )
+        content = b"".join(map(_checked, data))
     else:
+        back = way_back(data)
+        read = data.read()
+        content = read.encode() if isinstance(read, str) else bytes(read)
+        if back is not None:
+            back()
+    if not can_be_read_again(data):
         streams[id(data)] = data, content
     return content
+
+
+def can_be_read_again(content: Any) -> bool:
+    """Whether what is to be attached is still there when it has been read."""
+    if callable(getattr(content, "read", None)):
+        return way_back(content) is not None
+    return not isinstance(content, Iterator | AsyncIterable)

@@ -8,6 +8,7 @@ from typing import Any
 from .asking import JSON, NOT_OFFERED, ask, ask_json, current_rev, doc_path, id_and_rev
 from .bulk.saving import save_stream
 from .bulk.writer import check_merge
+from .bundles import Bundle, bundled
 from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
 from .content import Streams
 from .documents import bind
@@ -35,8 +36,10 @@ class Writing(Place[S]):
         """Save a document, or many.
 
         What was saved gets its ``_id`` and its new ``_rev``; what was not stays exactly as it was.
-        Documents without an ``_id`` get one of the server's uuids. Attachments that are bytes or open
-        files, as ``_attachments[name]`` or as its ``data``, are uploaded.
+        Documents without an ``_id`` get one of the server's uuids. Attachments that are bytes, Paths or
+        open files, as ``_attachments[name]`` or as its ``data``, are uploaded; those of a single
+        document as they are, in the same request, and they may be iterables or async iterables of
+        bytes that have a ``length`` beside their ``data``. (PouchDB Server takes base64 only.)
 
         Args:
             docs (dict | list of dict): the document or documents; any `Mapping` does.
@@ -54,11 +57,14 @@ class Writing(Place[S]):
         Raises:
             ConflictResolution: one document was in conflict, and still is.
             HTTPError: one document was refused; or the request failed.
+            DigestMismatch: a document is saved, and what is attached to it is not what was sent.
             ExpectationFailed: the server does not know all_or_nothing; nothing was saved.
 
         Endpoints: ``PUT /{db}/{docid}``, ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``,
         ``POST /{db}/_bulk_docs``, ``GET /_uuids``, ``POST /{db}/_all_docs``,
-        ``GET /{db}/_local/{docid}``. The last two look up what is in conflict.
+        ``GET /{db}/_local/{docid}``, ``HEAD /{db}/{docid}/{attname}``,
+        ``HEAD /{db}/_design/{ddoc}/{attname}``. POST of ``_all_docs`` and GET look up what is in
+        conflict, HEAD compares what was attached.
         """
         given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
         usual = {"batch": False, "all_or_nothing": False, "new_edits": True}
@@ -158,7 +164,14 @@ async def save_docs(
     if unsized and options.keys() <= {"new_edits"}:
         return await save_stream(place, _source(docs, place), merge, force, not options)
     resolution = ConflictResolution(place._session, place._style, place._path)
-    drafts = _drafts([docs] if single else docs, single, resolution._streams)
+    bundle = None
+    if isinstance(docs, Mapping) and options.keys() <= {"batch"}:
+        bundle = bundled(docs, "doc", resolution._streams, again=force or merge is not None)
+    drafts: list[Draft]
+    if bundle is not None and not await place._server.is_pouchdb():  # which dies of it
+        drafts = [bundle]
+    else:
+        drafts = _drafts([docs] if single else docs, single, resolution._streams)
     if "batch" in options and (not single or len(options) > 1):
         raise ValueError(
             "batch is for a single document, and goes with no other option of its kind"
@@ -206,9 +219,11 @@ async def _save_one(
     """Endpoint: ``PUT /{db}/{docid}``."""
     assert draft.id is not None
     query = {"batch": "ok"} if options.get("batch") else None
-    answer = await ask(
-        "PUT", path + doc_path(draft.id), query, body=draft.body, headers=JSON, accept=(409,)
-    )
+    if isinstance(draft, Bundle):
+        answer = await draft.put(path, query)
+    else:
+        target = path + doc_path(draft.id)
+        answer = await ask("PUT", target, query, body=draft.body, headers=JSON, accept=(409,))
     said = answer.json()
     if answer.code == 409:
         resolution._told_by(answer)
@@ -217,6 +232,8 @@ async def _save_one(
     else:
         draft.saved(said.get("rev"))
     resolution._note(draft.doc, {"id": draft.id, **said})
+    if isinstance(draft, Bundle) and "rev" in said:
+        await draft.check(path, said["rev"])
 
 
 async def _save_many(
