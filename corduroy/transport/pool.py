@@ -223,6 +223,18 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """End an exchange: keep the connection if it can be used again, and give the slot back."""
+        self._keep_or_close(connection)
+        if self._waiting:
+            self._free()
+        else:
+            self._active -= 1
+
+    def release_apart(self, connection: Connection) -> None:
+        """As `release`, of a connection that `open_apart` gave."""
+        self._keep_or_close(connection)
+        self._make_room()
+
+    def _keep_or_close(self, connection: Connection) -> None:
         if connection.finish() and not self._closed:
             connection.idle_since = self.loop.time()
             self._idle[self._open[connection]].append(connection)
@@ -230,10 +242,6 @@ class Pool:
                 self._sweeper = self.loop.call_later(self.idle_timeout, self._sweep)
         else:
             connection.abort()
-        if self._waiting:
-            self._free()
-        else:
-            self._active -= 1
 
     def close(self) -> None:
         """Close every connection; exchanges under way break."""
@@ -258,20 +266,27 @@ class Pool:
                 limit.
 
         Returns:
-            (Connection, Answer): as of `open`; whoever has the connection must ``abort`` it.
+            (Connection, Answer): as of `open`; whoever has it must `release_apart` the connection.
         """
         if self._closed:
             raise RuntimeError("the client has been closed")
-        connection = await self._dial(out)
-        due = self.loop.time() + within if within else 0.0
-        try:
-            connection.start(out.head, False, out.bodiless, due)
-            answer = await connection.head()
-        except BaseException:
-            connection.abort()
-            raise
-        connection.set_deadline(0.0)
-        return connection, answer
+        while True:
+            at_hand = self._idle_connection(out.origin, self.loop.time(), out.safe)
+            connection = at_hand or await self._dial(out)
+            due = self.loop.time() + within if within else 0.0
+            try:
+                connection.start(out.head, False, out.bodiless, due)
+                answer = await connection.head()
+            except ConnectionBroken as error:
+                connection.abort()
+                if not self.may_repeat(out.origin, out.safe, error):
+                    raise
+            except BaseException:
+                connection.abort()
+                raise
+            else:
+                connection.set_deadline(0.0)
+                return connection, answer
 
     @property
     def max_clients(self) -> int:

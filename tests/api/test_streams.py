@@ -377,3 +377,18 @@ def test_a_document_class_of_the_program_is_made(songs, monkeypatch):
     assert {type(doc) for doc in songs.docs(limit=3)} == {Song}
     rows = songs.stream("songs/by_year", include_docs=True, limit=3)
     assert {type(row.doc) for row in rows} == {Song}
+
+
+def test_a_stream_that_was_read_to_its_end_leaves_its_connection_to_the_next(
+    canned, canned_db, http_client, monkeypatch
+):
+    if http_client is not None:
+        pytest.skip("other clients have connections of their own")
+    monkeypatch.setattr("corduroy.streams.asked._KEYS", 1)
+    canned.answer = lines(*rows(b"a"))
+    for _ in range(3):
+        list(canned_db.stream("_all_docs", keys=["a", "b"]))
+    canned_db.with_style("blocking").info()
+    addresses = {request.connection.context.address for request in canned.asked}
+    assert len(canned.asked) == 7
+    assert len(addresses) == 1
