@@ -78,7 +78,7 @@ class PoolStream:
         self.answer = answer
         self._loop = pool.loop
         self._connection: Connection | None = connection
-        self._let_go = Connection.abort if apart else pool.release
+        self._let_go = pool.release_apart if apart else pool.release
         self._read = _reader(connection.read, answer, raw)
         self._silent = False
 
