@@ -9,7 +9,7 @@ from typing import Any
 from .asking import ask, ask_json, offering
 from .documents import Document
 from .found import FindResult
-from .options import FIND, check_int, check_object, check_options
+from .options import FIND, check_flag, check_int, check_object, check_options
 from .rows import decode_rows
 from .server import Place
 from .streams import PAGE, Fetch, PageReader, Stream
@@ -51,13 +51,15 @@ class Mango(Place[S]):
 
     @streamed
     def find_all(
-        self, /, selector: Mapping[str, Any], page: int = PAGE, **options: Any
+        self, /, selector: Mapping[str, Any], page: int = PAGE, resume: bool = False, **options: Any
     ) -> Stream[Document, S]:
         """Find any number of documents, a page at a time.
 
         Args:
             selector (dict): what the documents have to match.
             page (int): how many are asked for at once.
+            resume (bool): ask again for a page that was not answered, once there has been one. It gives
+                up after 8 failures in a row.
             **options: those of `find`; ``limit`` is for all pages together, without it there is none.
 
         Returns:
@@ -68,9 +70,10 @@ class Mango(Place[S]):
 
         Endpoint: ``POST /{db}/_find``.
         """
+        check_flag(resume, "resume")
         body = find_body(selector, options, "find_all")
         fetch = find_pages(self._path, "_find", body, page, self)
-        return Stream(self, lambda: PageReader(self._session, fetch))
+        return Stream(self, lambda: PageReader(self._session, fetch, resume))
 
     @operation
     async def explain(self, /, selector: Mapping[str, Any], **options: Any) -> dict[str, Any]:

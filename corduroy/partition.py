@@ -11,6 +11,7 @@ from .documents import Document
 from .errors import BadRequest, NotFound
 from .found import FindResult
 from .mango import explain, find, find_body, find_pages
+from .options import check_flag
 from .paging import PER_PAGE, Paged, stream_pages
 from .querying import function_path, query_view
 from .server import Place, Served
@@ -189,15 +190,16 @@ class Partition(Served[S]):
 
     @streamed
     def find_all(
-        self, /, selector: Mapping[str, Any], page: int = PAGE, **options: Any
+        self, /, selector: Mapping[str, Any], page: int = PAGE, resume: bool = False, **options: Any
     ) -> Stream[Document, S]:
         """Find any number of documents of this partition, a page at a time; as `Database.find_all`.
 
         Endpoint: ``POST /{db}/_partition/{partition_id}/_find``.
         """
+        check_flag(resume, "resume")
         body = find_body(selector, options, "find_all")
         fetch = find_pages(self._path, _LACKING, body, page, self._database)
-        return Stream(self, lambda: PageReader(self._session, fetch))
+        return Stream(self, lambda: PageReader(self._session, fetch, resume))
 
     @operation
     async def explain(self, /, selector: Mapping[str, Any], **options: Any) -> dict[str, Any]:

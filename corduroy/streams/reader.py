@@ -67,20 +67,55 @@ class Reader(Protocol[T]):
         """Let go of the connection; on the loop."""
 
 
+class _Endurance:
+    """Gets over failures, if it is meant to."""
+
+    def __init__(self, resume: bool) -> None:
+        self._resume = resume
+        self._begun = False
+        self._failures = 0
+        self._backoff = Backoff(_FIRST_DELAY)
+
+    def succeeded(self) -> None:
+        """Take note that something has come."""
+        self._begun = True
+        self._failures = 0
+        self._backoff.start_over()
+
+    def answered(self) -> None:
+        """Take note that the server is there: there is something to go on with."""
+        self._begun = True
+
+    async def bear(self, error: HTTPError) -> None:
+        """Wait for the next attempt; raise the error if there is to be none."""
+        self._failures += 1
+        if (
+            not (self._resume and self._begun)
+            or self._failures >= _ATTEMPTS
+            or is_distrust(error.__cause__)
+            or not (error.code >= 500 or error.code in _LATER)
+        ):
+            raise error
+        asked = retry_after(error.status.headers.get("Retry-After"))
+        await asyncio.sleep(self._backoff.delay(asked))
+
+
 class PageReader(Generic[T]):
     """Goes through what comes a page at a time; between two pages nothing is under way.
 
     Args:
         session (Session): the way to the server.
         fetch: fetches a page.
+        resume (bool): whether it goes on after a break.
     """
 
-    def __init__(self, session: Session, fetch: Fetch[T]) -> None:
+    def __init__(self, session: Session, fetch: Fetch[T], resume: bool = False) -> None:
         self.about: dict[str, Any] = {}
         self.answer: Answer | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._session = session
         self._fetch = fetch
+        self._endurance = _Endurance(resume)
         self._place: Any = None
         self._last = False
 
@@ -92,7 +127,12 @@ class PageReader(Generic[T]):
         """See `Reader.more`."""
         self.loop = asyncio.get_running_loop()
         while not self._last:
-            page, place = await begun(self.loop, self._session, self._fetch(self._place))
+            try:
+                page, place = await begun(self.loop, self._session, self._fetch(self._place))
+            except HTTPError as error:
+                await self._endurance.bear(error)
+                continue
+            self._endurance.succeeded()
             self._place, self._last = place, place is None
             if items := list(page):
                 return items
@@ -130,15 +170,13 @@ class RowReader(Generic[T]):
         self._server = of._server
         self._asked = asked
         self._make = make
-        self._resume = resume
+        self._endurance = _Endurance(resume)
         self._docs_only = docs_only
         self._lacking = lacking
         self._body: Body | None = None
         self._parser = RowParser()
         self._within = 0.0
         self._owed: Exception | None = None  # to be raised by whoever awaits
-        self._backoff = Backoff(_FIRST_DELAY)
-        self._failures = 0
 
     def ready(self) -> list[T]:
         """See `Reader.ready`."""
@@ -160,7 +198,7 @@ class RowReader(Generic[T]):
                     return items
             except HTTPError as error:
                 self.close()
-                await self._bear(error)
+                await self._go_on(error)
         self.close()
         await asyncio.sleep(0)  # a connection is closed in the loop's next turn
         return []
@@ -189,8 +227,7 @@ class RowReader(Generic[T]):
         while rows := parser.rows():
             self._check(rows)
             if rows := self._asked.accept(rows):
-                self._failures = 0
-                self._backoff.start_over()
+                self._endurance.succeeded()
                 break
             if self._asked.over:
                 return []
@@ -229,6 +266,7 @@ class RowReader(Generic[T]):
                     raise error
             return await self._open()
         self.answer = body.answer
+        self._endurance.answered()
         return body
 
     async def _is_classic(self) -> bool:
@@ -245,21 +283,14 @@ class RowReader(Generic[T]):
             return ServerError(200, "invalid_json", str(error), method="GET", url=url)
         return error_from_failure(error, method="GET", url=url)
 
-    async def _bear(self, error: HTTPError) -> None:
-        """Get over a failure, if that may be; else raise it."""
-        self._failures += 1
-        may = self._resume and self.answer is not None and self._failures < _ATTEMPTS
-        if (
-            not may
-            or is_distrust(error.__cause__)
-            or not (error.code >= 500 or error.code in _LATER)
-        ):
+    async def _go_on(self, error: HTTPError) -> None:
+        """Go on after a failure, if that may be; else raise it."""
+        try:
+            await self._endurance.bear(error)
+        except HTTPError:
             self._asked.over = True
-            raise error
+            raise
         self._asked.go_on()
-        await asyncio.sleep(
-            self._backoff.delay(retry_after(error.status.headers.get("Retry-After")))
-        )
 
     def close(self) -> None:
         """See `Reader.close`."""

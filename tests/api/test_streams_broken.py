@@ -336,3 +336,14 @@ def test_a_reader_that_does_not_read_slows_the_server(http_client):
     for how in ("async for", "callback"):
         with contextlib.closing(Endless()) as server:
             asyncio.run(in_loop(how))
+
+
+def test_pages_of_what_a_selector_finds_are_asked_for_again(gone_through, proxy, db):
+    asked = {"selector": {"kind": 1}, "page": 50}
+    proxy.plan = lambda request: Cut(500) if proxy.requests == 3 else None
+    with pytest.raises(ConnectionFailed):
+        gone_through(db.find_all, **asked)
+    faults = iter([None, Cut(500), error_500(), Reset(300)])
+    proxy.plan = lambda request: next(faults, None)
+    found = gone_through(db.find_all, **asked, resume=True)
+    assert sorted(doc.n for doc in found) == list(range(1, 900, 3))
