@@ -80,8 +80,7 @@ class Paging(Place[S]):
         Args:
             name (str): the view; as of `page`.
             per_page (int): how many rows a page has.
-            cursor (str): the ``next`` or ``previous`` of a page, to begin with the page that it leads to;
-                None: from the first page on.
+            cursor (str): the ``next`` or ``previous`` of a page, where to begin; None: the first.
             **options: as of `page`.
 
         Returns:
@@ -149,10 +148,9 @@ class Paged:
         self._path = path
         self._keeper = keeper
         self._per_page = per_page
-        if keys is not None and (
-            both := {"key", *_FIRST_NAMES, *_FIRST_NAMES.values()} & {*options}
-        ):
-            raise ValueError(f"keys and {min(both)} both say where to begin: give one of them")
+        ends = {"key", *_FIRST_NAMES, *_FIRST_NAMES.values()} & options.keys()
+        if keys is not None and ends:
+            raise ValueError(f"keys and {min(ends)} both say which rows: give one of them")
         self._options = {
             _FIRST_NAMES.get(option, option): value
             for option, value in options.items()
@@ -284,6 +282,8 @@ class Paged:
             self._server, self._path, self._name, queries, {}, self._keeper
         )
         for at, span, answer in zip(some, spans, answers, strict=True):
+            if answer._items and "id" not in answer._items[0] and not span.is_grouped:
+                raise ValueError("group must be True: keys of a view that is reduced need it")
             if len(found.rows) < want:
                 going = await span.going(None, back, want, answer)
                 if going is not None:
@@ -315,10 +315,11 @@ class Paged:
         answer = found.answer
         if answer is not None:
             said["total_rows"], said["update_seq"] = answer.total_rows, answer.update_seq
-            if answer.offset is not None and self._keys is None:
-                said["offset"] = answer.offset + found.passed
-                if place is not None and place.back:
-                    said["offset"] = (answer.total_rows or 0) - said["offset"] - len(rows)
+            offset, total = answer.offset, answer.total_rows
+            if offset is not None and total is not None and self._keys is None:
+                offset += found.passed
+                back = place is not None and place.back
+                said["offset"] = total - offset - len(rows) if back else offset
         return Page(self._name, said, self._given)
 
     def _first_and_last(

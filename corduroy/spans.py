@@ -15,6 +15,7 @@ Row = dict[str, Any]
 
 RANGE = "query_parse_error"
 """The ``error`` of the `BadRequest` for a span that ends before it begins."""
+
 Query = Callable[[Mapping[str, Any]], Awaitable[ViewResult]]
 """Queries the view, with options."""
 
@@ -64,6 +65,9 @@ class Span:
         reverses (bool): whether the server, going down, also has a document's rows of one key in the
             opposite order, as PouchDB Server does. It takes no notice of ``startkey_docid`` either.
         query: queries the view.
+
+    Attributes:
+        is_grouped (bool): whether groups of rows are asked for.
     """
 
     def __init__(self, name: str, options: Mapping[str, Any], reverses: bool, query: Query) -> None:
@@ -74,6 +78,7 @@ class Span:
         self._is_list = name in OWN_LISTS
         level = options.get("group_level")
         self._level = level if type(level) is int else 0
+        self.is_grouped = options.get("group") is True or level not in (None, 0)
 
     def id_of(self, row: Mapping[str, Any]) -> str | None:
         """A row's id, where it says more than the key."""
@@ -105,7 +110,7 @@ class Span:
                 found = await self._query({**self.asked(place, back), "limit": limit})
             rows = found._items
             if place is not None and rows and (self.id_of(rows[0]) is None) != (place.id is None):
-                return None  # a row is reduced, or is not
+                return None  # all rows are reduced to one
             whole = len(rows) < limit
             first, run = self._first_run(rows, place, back) if place is not None else (0, 0)
             if place is None or not run:
@@ -190,7 +195,9 @@ class Span:
     def can_be(self, place: Cursor) -> bool:
         """Whether there may be such a place, as far as one can tell without asking."""
         if not self._is_list:
-            return True
+            # In the middle of a group one would be told of a part of it.
+            in_group = isinstance(place.key, list) and len(place.key) > self._level > 0
+            return (place.id is None) == self.is_grouped and not in_group
         key, prefix = place.key, _PREFIXES.get(self._name, "")
         if place.id is not None or not isinstance(key, str) or not key.startswith(prefix):
             return False
@@ -239,7 +246,9 @@ class Span:
         """Whether a place at the first key, or at the last, is within the ids given for these."""
         for end, sign in (("startkey", 1), ("endkey", -1)):
             id = self._options.get(f"{end}_docid")
-            at_end = "key" in self._options or same(place.key, self._options.get(end))
+            at_end = "key" in self._options or (
+                end in self._options and same(place.key, self._options[end])
+            )
             if id is None or place.id is None or not at_end:
                 continue
             order = (place.id > id) - (place.id < id)

@@ -372,6 +372,15 @@ def test_a_page_tells_how_many_rows_there_are_and_how_many_come_before_it(staff,
     assert [page.total_rows for page in pages] == [10, 10, 10]
     assert pages[0].offset == 0
     back = staff.with_style("blocking").page("employees/byname", 4, pages[2].previous)
+    part = check_both_ways(
+        staff.with_style("blocking"),
+        "employees/byname",
+        3,
+        startkey="Hal",
+        endkey="Bob",
+        descending=True,
+    )
+    assert [page.offset for page in part] == ([0, None, None] if classic else [2, 5, 8])
     if classic:  # PouchDB Server does not know
         assert [page.offset for page in (*pages[1:], back)] == [None] * 3
     else:
@@ -444,6 +453,10 @@ def test_it_must_be_a_str(refused, db):
     ("options", "cursor"),
     [
         ({}, forged(at=0)),
+        ({}, forged(id=None)),
+        ({"group": True}, forged()),
+        ({"group_level": 0}, forged(id=None)),
+        ({"group_level": 1}, forged(key=["red", "Cy"], id=None)),
         ({"keys": ["a"]}, forged()),
         ({"keys": ["a"]}, forged(at=1)),
     ],
@@ -484,7 +497,6 @@ def test_one_that_leads_out_of_a_list_is_refused_at_the_call(refused, db, name, 
         ({"startkey": "Ann", "descending": True}, forged()),
         ({"endkey": "Cy", "descending": True}, forged(1)),
         ({"endkey": "Bob", "descending": True, "inclusive_end": False}, forged(1)),
-        ({}, forged(id=None)),
     ],
     ids=str,
 )
@@ -521,9 +533,36 @@ def test_whatever_a_cursor_says_only_the_rows_of_the_key_come(call, staff):
         assert {row.key for row in page} <= {"Bob", "Jo"}
 
 
-def test_a_cursor_of_rows_is_none_of_groups(call, staff):
+@pytest.mark.parametrize(
+    ("options", "cursor"),
+    [
+        ({}, forged(key=["red", "Ann"])),  # all rows are reduced to one
+        ({"group": True, "startkey": ["red"]}, forged(key=["blue", "Jo"], id=None)),
+        ({"group_level": 1, "startkey": ["red", "Cy"]}, forged(key=["blue"], id=None)),
+        ({"group_level": 1, "endkey": ["blue", "Dee"]}, forged(1, key=["red"], id=None)),
+    ],
+    ids=str,
+)
+def test_one_that_would_tell_of_other_groups_is_refused(call, staff, options, cursor):
     with pytest.raises(ValueError, match=NONE):
-        call(staff.page, "employees/byteam", cursor=forged(key=["blue", "Bob"]), group=True)
+        call(staff.page, "employees/byteam", cursor=cursor, **options)
+
+
+@pytest.mark.parametrize("back", [0, 1])
+@pytest.mark.parametrize("seen", [0, 1])
+@pytest.mark.parametrize("descending", [False, True])
+def test_groups_are_whole_wherever_one_begins(call, staff, back, seen, descending):
+    options = {"group_level": 1, "descending": descending}
+    whole = plain(call(staff.view, "employees/byteam", **options))
+    for key in (["a"], ["blue"], ["c"], ["red"], "text"):
+        cursor = forged(back, seen, key, None)
+        page = call(staff.page, "employees/byteam", cursor=cursor, **options)
+        assert all(row in whole for row in plain(page))
+
+
+def test_keys_of_a_view_that_is_reduced_need_groups(call, staff):
+    with pytest.raises(ValueError, match="group must be True"):
+        call(staff.page, "employees/byteam", keys=[["red", "Ann"]])
 
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -539,7 +578,7 @@ def test_a_cursor_of_rows_is_none_of_groups(call, staff):
         (ValueError, "per_page must be an int of at least 1, not 0", {"per_page": 0}),
         (ValueError, "per_page must be an int of at least 1, not True", {"per_page": True}),
         (TypeError, "keys must be a list", {"keys": "abc"}),
-        (ValueError, "keys and end_key both say where", {"keys": ["a"], "end_key": "b"}),
+        (ValueError, "keys and end_key both say which rows", {"keys": ["a"], "end_key": "b"}),
     ],
 )
 def test_bad_input_is_told_at_the_call(refused, db, kind, words, options):

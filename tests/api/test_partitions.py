@@ -203,6 +203,8 @@ def every_call(partition):
         (partition.info,),
         (partition.all_docs,),
         (partition.view, "songs/years"),
+        (partition.page, "songs/years"),
+        (partition.pages("songs/years").all,),
         (partition.find, {}),
         (partition.find_all({}).all,),
         (partition.explain, {}),
