@@ -9,15 +9,16 @@ from typing import Any
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
 from .calls import aside
 from .content import Sent, content_type_of, outgoing, put_back
-from .documents import AttrDict
+from .documents import AttrDict, Document, bound
 from .errors import DigestMismatch
-from .incoming import PieceReader, Progress, Span, check_progress, gather, pour, told_md5, whole
-from .receivers import receiver
+from .incoming import PieceReader, Progress, Span, check_progress, told_md5, whole
+from .receivers import InMemory, receiver
 from .server import Place
 from .streams import Stream
 from .styles import S, operation, streamed
 from .transport.encoding import check_header, query_string, quote_segment
 from .transport.messages import Request
+from .unbundling import Destination, fetch_whole
 
 
 class Attachments(Place[S]):
@@ -129,8 +130,10 @@ class Attachments(Place[S]):
         request, span = self._asking(doc, filename, rev, range)
         if to is None and progress is None:
             return whole(await request, span)
+        taking = InMemory() if to is None else receiver(to)
         reader = PieceReader(self._session, request, span, progress, apart=False)
-        return await (aside(gather, reader) if to is None else aside(pour, reader, receiver(to)))
+        await aside(reader.pour, taking)
+        return bytes(taking.content) if isinstance(taking, InMemory) else taking.size
 
     @streamed
     def stream_attachment(
@@ -164,6 +167,67 @@ class Attachments(Place[S]):
             return PieceReader(self._session, *self._asking(doc, filename, rev, range), progress)
 
         return Stream(self, begin)
+
+    @operation
+    async def get_with_attachments(
+        self,
+        doc: Mapping[str, Any] | str,
+        *,
+        rev: str | None = None,
+        to: Any = None,
+        progress: Progress | None = None,
+    ) -> Document:
+        """Fetch a document and all that is attached to it, in one request.
+
+        Args:
+            doc (dict | str): the document or its id.
+            rev (str): which revision; None: the current one.
+            to: where the attachments go, as they come: a directory (str or Path), where each appears
+                under its name once it is whole; or a callable that is given a name, and returns what
+                `get_attachment` takes as its ``to``, or None for those that nobody wants; None: into
+                the document.
+            progress: is called with the number of bytes of attachments that have come, again and again,
+                as tqdm's ``bar.update``.
+
+        Returns:
+            Document: the document; with ``to``, its attachments are stubs as in any other. Otherwise
+            each has its content (bytes) as its ``data``, in the form in which `save` takes it.
+
+        Raises:
+            NotFound: there is no such document.
+            ConnectionFailed: it has not come as a whole; or, as a `DigestMismatch`, not as the server
+                has it.
+            ValueError: an attachment's name would lead out of the directory; none was written.
+
+        Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``,
+        ``GET /{db}/{docid}/{attname}``, ``GET /{db}/_design/{ddoc}/{attname}``. PouchDB Server sends
+        attachments one by one.
+        """
+        check_progress(progress)
+        id, _ = id_and_rev(doc)
+        destination, path = Destination(to), self._path + doc_path(id, "doc")
+        query = {"rev": rev} if rev else {}
+        asking = query_string({**query, "attachments": "true"})
+        if await self._server.is_pouchdb():
+            found = await ask_json("GET", path, query)
+            await self._fetch_each(found, destination, progress)
+        else:
+            headers = {"Accept": "multipart/related, application/json"}
+            request = Request("GET", path + asking, headers=headers)
+            found = await aside(fetch_whole, self._session, request, destination, progress)
+        return bound(found, self)
+
+    async def _fetch_each(
+        self, doc: dict[str, Any], destination: Destination, progress: Progress | None
+    ) -> None:
+        """Fetch what is attached to a document that has come without."""
+        names = doc.get("_attachments", {})
+        destination.check(names)
+        for name in names:
+            request, span = self._asking(doc, name, doc["_rev"], None)
+            reader = PieceReader(self._session, request, span, progress, apart=False)
+            await aside(reader.pour, destination.receiver(name))
+        destination.settle(doc)
 
     def _asking(
         self,

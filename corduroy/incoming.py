@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tornado.httpclient import HTTPClientError
 
-from .errors import DigestMismatch, error_from_failure
+from .errors import ConnectionFailed, DigestMismatch, error_from_failure
 from .receivers import Receiver
 from .transport.answer import Answer
 from .transport.gzip import Read, gunzip, plain_reader
@@ -47,18 +48,32 @@ def told_md5(answer: Answer) -> str | None:
     return said if _md5(said) else None  # whoever has changed a body on the way has marked the ETag
 
 
+@contextlib.contextmanager
+def failing(answer: Answer) -> Iterator[None]:
+    """Raise what goes wrong with an answer as a `ConnectionFailed` or a `RequestTimeout`."""
+    method, url = answer.method, answer.url
+    try:
+        yield
+    except (OSError, HTTPClientError) as error:
+        raise error_from_failure(error, method=method, url=url) from error
+    except ValueError as error:
+        said = str(error)
+        raise ConnectionFailed(None, "broken_answer", said, method=method, url=url) from error
+
+
 class Seal:
     """The digest of an attachment that comes, beside the one that the server tells.
 
     Args:
         answer (Answer): the answer that brings it.
+        said (str | None): the MD5 that it must have, base64; None: nobody knows.
+        either (bool): whether that may be of what a gzip holds, or else of the gzip itself.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, said: str | None, either: bool = False) -> None:
         self._answer = answer
-        self._said = told_md5(answer) if answer.code == 200 else None
-        # Of what is compressed on the way, by PouchDB Server say, the digest is that of the content.
-        kinds = 0 if self._said is None else 1 + answer.gzipped
+        self._said = said
+        kinds = 0 if said is None else 1 + either
         self._found = [hashlib.md5(usedforsecurity=False) for _ in range(kinds)]
 
     def came(self, piece: bytes | bytearray) -> None:
@@ -86,6 +101,12 @@ class Seal:
                 method=self._answer.method,
                 url=self._answer.url,
             )
+
+
+def _seal_of(answer: Answer) -> Seal:
+    """The seal of an attachment that is an answer of its own."""
+    # Of what is compressed on the way, by PouchDB Server say, the digest is that of the content.
+    return Seal(answer, told_md5(answer) if answer.code == 200 else None, answer.gzipped)
 
 
 class Span:
@@ -155,14 +176,12 @@ def whole(answer: Answer, span: Span) -> bytes:
         DigestMismatch: it is not what the server has.
         ConnectionFailed: it is a gzip that is not whole.
     """
-    seal = Seal(answer)
+    seal = _seal_of(answer)
     body, answer.body = answer.body, b""
     seal.came(body)
     if answer.gzipped:
-        try:
+        with failing(answer):
             body = gunzip(body, None)
-        except OSError as error:
-            raise error_from_failure(error, method=answer.method, url=answer.url) from error
         seal.inflated(body)
     seal.check()
     span.begin(answer)
@@ -208,27 +227,41 @@ class PieceReader:
 
     async def more(self) -> list[bytes]:
         """See `streams.Reader.more`."""
+        piece = await self.read()
+        return [piece] if piece else []
+
+    async def read(self) -> bytes:
+        """Wait for the next piece of what is wanted; empty at the end."""
         self.loop = asyncio.get_running_loop()
         while not self._over:
             body = self._body or await self._open()
-            piece = await self._next(body)
+            with failing(body.answer):
+                piece = await self._read()
+            self._seal.inflated(piece)
             if not piece:
                 self._over = True
                 self._seal.check()
             elif wanted := self._span.cut(piece):
                 if self._progress is not None:
                     self._progress(len(wanted))
-                return [wanted]
+                return wanted
             self._over = self._over or self._span.over
         self.close()
         await asyncio.sleep(0)  # a connection is closed in the loop's next turn
-        return []
+        return b""
+
+    async def pour(self, receiver: Receiver) -> Receiver:
+        """Have a receiver take all of it; see `pour`."""
+        try:
+            return await pour(self.read, receiver)
+        finally:
+            self.close()
 
     async def _open(self) -> Body:
         body = await self._session.stream(self._request, self._within, apart=self._apart)
         self._body, self.answer = body, body.answer
         self._span.begin(body.answer)
-        self._seal = seal = Seal(body.answer)
+        self._seal = seal = _seal_of(body.answer)
 
         async def read() -> bytes:
             piece = await body.read(self._within)
@@ -238,15 +271,6 @@ class PieceReader:
         self._read = plain_reader(read, body.answer.gzipped, None)
         return body
 
-    async def _next(self, body: Body) -> bytes:
-        try:
-            piece = await self._read()
-        except (OSError, HTTPClientError) as error:
-            answer = body.answer
-            raise error_from_failure(error, method=answer.method, url=answer.url) from error
-        self._seal.inflated(piece)
-        return piece
-
     def close(self) -> None:
         """See `streams.Reader.close`."""
         body, self._body = self._body, None
@@ -255,34 +279,18 @@ class PieceReader:
             body.close()
 
 
-async def pour(reader: PieceReader, receiver: Receiver) -> int:
-    """Have a receiver take what a reader gives.
+async def pour(read: Read, receiver: Receiver) -> Receiver:
+    """Have a receiver take an attachment.
 
     Args:
-        reader (PieceReader): the attachment.
+        read: gives the next piece; empty at the end.
         receiver (Receiver): where it goes.
 
     Returns:
-        int: how many bytes went there.
+        Receiver: the same.
     """
-    try:
-        with receiver:
-            while pieces := await reader.more():
-                for piece in pieces:
-                    if (taken := receiver.take(piece)) is not None:
-                        await taken
-    finally:
-        reader.close()
-    return receiver.size
-
-
-async def gather(reader: PieceReader) -> bytes:
-    """All that a reader gives."""
-    found = bytearray()
-    try:
-        while pieces := await reader.more():
-            for piece in pieces:
-                found += piece
-    finally:
-        reader.close()
-    return bytes(found)
+    with receiver:
+        while piece := await read():
+            if (taken := receiver.take(piece)) is not None:
+                await taken
+    return receiver

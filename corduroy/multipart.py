@@ -121,15 +121,14 @@ class MultipartParser:
         if data.startswith(b"--"):
             self._at = _At.EPILOGUE
             return True
-        end = data.find(b"\r\n", 0, _LONGEST_LINE)
-        blank = data[: max(0, end) if end >= 0 else len(data) - 1].strip(b" \t")
-        if blank and data != b"-":
+        line, end, _ = data[:_LONGEST_LINE].partition(b"\r\n")
+        if line.strip(b" \t\r") and data != b"-":
             raise ValueError("a boundary is followed by something else than a part")
-        if end < 0:
-            if len(data) >= _LONGEST_LINE:
+        if not end:
+            if len(line) == _LONGEST_LINE:
                 raise ValueError("a boundary is followed by a line without end")
             return False
-        del data[:end]  # the headers' end is an empty line, also where there are none
+        del data[: len(line)]  # the headers' end is an empty line, also where there are none
         self._at = _At.HEADERS
         return True
 

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, Self
 
 
 class Receiver:
-    """Takes the pieces of an attachment; a context manager, which hears how it ended.
+    """Takes the pieces of an attachment, and lets go of them; a context manager, which hears how it
+    ended.
 
     Attributes:
         size (int): how many bytes it has taken.
@@ -27,13 +28,30 @@ class Receiver:
         Returns:
             Awaitable | None: what is to be awaited before the next one.
         """
-        raise NotImplementedError
+        self.size += len(piece)
+        return None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         """Know whether it was all."""
+
+
+class InMemory(Receiver):
+    """Holds an attachment.
+
+    Attributes:
+        content (bytearray): what has come of it.
+    """
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def take(self, piece: bytes) -> None:
+        """See `Receiver.take`."""
+        self.content += piece
+        self.size += len(piece)
 
 
 class _ToFile(Receiver):
