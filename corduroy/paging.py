@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .cursors import Cursor, decode_cursor, wrong_cursor
 from .errors import BadRequest
-from .options import VIEW, check_int, check_keys, encode_options
+from .options import VIEW, check_flag, check_int, check_keys, encode_options
 from .querying import OWN_LISTS, query_several, query_view, view_path
 from .server import Place, Served
 from .spans import RANGE, Span
@@ -73,7 +73,13 @@ class Paging(Place[S]):
 
     @streamed
     def pages(
-        self, /, name: str, per_page: int = PER_PAGE, cursor: str | None = None, **options: Any
+        self,
+        /,
+        name: str,
+        per_page: int = PER_PAGE,
+        cursor: str | None = None,
+        resume: bool = False,
+        **options: Any,
     ) -> Stream[Page, S]:
         """Go through a view a page at a time, from a cursor on.
 
@@ -81,6 +87,8 @@ class Paging(Place[S]):
             name (str): the view; as of `page`.
             per_page (int): how many rows a page has.
             cursor (str): the ``next`` or ``previous`` of a page, where to begin; None: the first.
+            resume (bool): ask again for a page that was not answered, once there has been one. It gives
+                up after 8 failures in a row.
             **options: as of `page`.
 
         Returns:
@@ -95,12 +103,13 @@ class Paging(Place[S]):
         ``POST /{db}/_design_docs``, ``GET /{db}/_local_docs``, ``POST /{db}/_local_docs``.
         """
         paged = Paged(self, self._path, self, name, per_page, options)
-        return stream_pages(self, paged.fetch(cursor))
+        return stream_pages(self, paged.fetch(cursor), resume)
 
 
-def stream_pages(of: Served[S], fetch: Fetch[Page]) -> Stream[Page, S]:
+def stream_pages(of: Served[S], fetch: Fetch[Page], resume: bool) -> Stream[Page, S]:
     """Make a stream of what fetches pages."""
-    return Stream(of, lambda: PageReader(of._session, fetch))
+    check_flag(resume, "resume")
+    return Stream(of, lambda: PageReader(of._session, fetch, resume))
 
 
 class _Found(NamedTuple):

@@ -150,7 +150,13 @@ class Partition(Served[S]):
 
     @streamed
     def pages(
-        self, /, name: str, per_page: int = PER_PAGE, cursor: str | None = None, **options: Any
+        self,
+        /,
+        name: str,
+        per_page: int = PER_PAGE,
+        cursor: str | None = None,
+        resume: bool = False,
+        **options: Any,
     ) -> Stream[Page, S]:
         """Go through a view a page at a time; as `Database.pages`.
 
@@ -158,7 +164,7 @@ class Partition(Served[S]):
         ``GET /{db}/_partition/{partition_id}/_all_docs``.
         """
         fetch = self._paged(name, per_page, options).fetch(cursor)
-        return stream_pages(self, lambda place: self._asked(fetch(place)))
+        return stream_pages(self, lambda place: self._asked(fetch(place)), resume)
 
     def _paged(self, name: str, per_page: int, options: Mapping[str, Any]) -> Paged:
         _check_view(name)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from corduroy import Document, NotFound, Page, Row
 from corduroy.cursors import Cursor
+from tests.api.conftest import Canned
 
 EACH = "function (d) { (d.keys || []).forEach(function (k, i) { emit(k, i); }); }"
 ROUND = {
@@ -352,6 +353,25 @@ def test_a_view_without_rows_has_no_pages_to_go_through(gone_through, staff):
     assert gone_through(staff.pages, "employees/byname", key="nobody") == []
 
 
+def test_pages_go_on_after_a_break_if_that_is_wanted(gone_through, canned, canned_db):
+    rows = [{"id": id, "key": 1, "value": None} for id in "abcd"]
+    refusals = [503, 500]
+
+    def answer(request):
+        if request.path == "/":
+            return {"couchdb": "Welcome", "version": "3.5.0"}
+        if "startkey_docid" not in request.arguments:
+            return {"total_rows": 4, "offset": 0, "rows": rows[:3]}
+        if refusals:
+            return Canned(refusals.pop(), b'{"error":"busy","reason":"later"}')
+        return {"total_rows": 4, "offset": 1, "rows": rows[1:]}
+
+    canned.answer = answer
+    pages = gone_through(canned_db.pages, "d/v", 2, resume=True)
+    assert [[row.id for row in page] for page in pages] == [["a", "b"], ["c", "d"]]
+    assert refusals == []
+
+
 # -- what a page has ------------------------------------------------------------------------------
 
 
@@ -574,6 +594,7 @@ def test_keys_of_a_view_that_is_reduced_need_groups(call, staff):
         (TypeError, "page has no option 'limit'", {"limit": 3}),
         (TypeError, "page has no option 'skip'", {"skip": 3}),
         (TypeError, "page has no option 'startkay': did you mean 'startkey'", {"startkay": 3}),
+        (TypeError, "(page has no option 'resume'|resume must be True or False)", {"resume": 1}),
         (TypeError, "descending must be True or False", {"descending": 1}),
         (ValueError, "per_page must be an int of at least 1, not 0", {"per_page": 0}),
         (ValueError, "per_page must be an int of at least 1, not True", {"per_page": True}),
