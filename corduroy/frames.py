@@ -57,15 +57,23 @@ def _pandas() -> Any:
 
 def _spread(name: str, value: Any) -> dict[str, Any]:
     """A value as columns: an object's fields have one each, at any depth."""
-    if not isinstance(value, Mapping) or (name and not value):
-        return {name: value}
     fields: dict[str, Any] = {}
-    for key, inner in value.items():
-        for column, part in _spread(f"{name}.{key}" if name else key, inner).items():
-            while column in fields:  # an object "a" with a "b", beside an "a.b"
-                column += "_"  # noqa: PLW2901
-            fields[column] = part
+    if isinstance(value, dict) and (value or not name):
+        _add_fields(fields, f"{name}." if name else "", value)
+    else:
+        fields[name] = value
     return fields
+
+
+def _add_fields(fields: dict[str, Any], prefix: str, value: dict[str, Any]) -> None:
+    for key, inner in value.items():
+        column = prefix + key
+        if isinstance(inner, dict) and inner:
+            _add_fields(fields, column + ".", inner)
+            continue
+        while column in fields:  # an object "a" with a "b", beside an "a.b"
+            column += "_"
+        fields[column] = inner
 
 
 def _spread_key(key: Any) -> dict[str, Any]:
@@ -104,7 +112,8 @@ def _columns(pd: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _column(pd: Any, values: list[Any]) -> Any:
     """The values of a column, as pandas would have them, but with integers of any size as they are."""
-    large = any(type(value) is int and abs(value) > _EXACT for value in values)
-    if large and not all(type(value) is int for value in values):
+    integers = [value for value in values if type(value) is int]
+    large = integers and max(max(integers), -min(integers)) > _EXACT
+    if large and len(integers) < len(values):
         return pd.Series(values, dtype=object).array
     return pd.Series(values).array

@@ -11,6 +11,8 @@ from typing import Any, SupportsIndex, TypeVar, overload
 
 import msgspec
 
+from .transport.encoding import collector_paused
+
 T = TypeVar("T")
 
 
@@ -40,7 +42,8 @@ class Results(Sequence[T]):
         Returns:
             list of dict: copies; what is done to them is not done to the items.
         """
-        return [msgspec.to_builtins(item) for item in self._items]
+        with collector_paused(len(self)):
+            return [msgspec.to_builtins(item) for item in self._items]
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
