@@ -113,7 +113,7 @@ def _columns(pd: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _column(pd: Any, values: list[Any]) -> Any:
     """The values of a column, as pandas would have them, but with integers of any size as they are."""
     integers = [value for value in values if type(value) is int]
-    large = integers and max(max(integers), -min(integers)) > _EXACT
+    large = any(abs(value) > _EXACT for value in integers)
     if large and len(integers) < len(values):
         return pd.Series(values, dtype=object).array
     return pd.Series(values).array
