@@ -1,6 +1,6 @@
 """The benchmarks, in the order in which they run: add yours here."""
 
-from . import changes, get, livefeed, stream, view
+from . import attachments, changes, get, livefeed, stream, view
 
 BENCHMARKS = {
     each.name: each
@@ -10,5 +10,6 @@ BENCHMARKS = {
         stream.BENCHMARK,
         changes.BENCHMARK,
         livefeed.BENCHMARK,
+        attachments.BENCHMARK,
     )
 }
