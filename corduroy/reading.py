@@ -172,7 +172,8 @@ class Reading(Place[S]):
             list of Document: in the same order; None where there is no such document or revision.
 
         Endpoints: ``POST /{db}/_bulk_get``, ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``,
-        ``GET /{db}/_local/{docid}``. GET on CouchDB 1.x.
+        ``GET /{db}/_local/{docid}``. GET on CouchDB 1.x; on PouchDB Server, too, unless all have a
+            ``rev``.
         """
         wanted = check_keys(docs, "docs")
         for at, one in enumerate(wanted):
@@ -186,11 +187,18 @@ class Reading(Place[S]):
         # Where the revision is null CouchDB finds nothing.
         asked = [{k: v for k, v in one.items() if v is not None} for one in wanted]
         path, body = f"{self._path}/_bulk_get{query}", encode_json({"docs": asked}, "docs")
-        if await self._server.is_classic():  # PouchDB Server has one, but in an order of its own
+        pouchdb = await self._server.is_pouchdb()  # which has one, but in an order of its own
+        listed = pouchdb and asked and all("rev" in one for one in asked)  # not for none of them
+        if not listed and await self._server.is_classic():
             answers = await together([_at_revision(self._path, one, options) for one in wanted])
             return [None if one.code == 404 else bound(one.json(), self) for one in answers]
         found = (await ask("POST", path, body=body, headers=JSON, safe=True)).json()
         leaves = [leaf for result in found["results"] for leaf in result["docs"]]
+        if listed:
+            known = {
+                (leaf["ok"]["_id"], leaf["ok"]["_rev"]): leaf for leaf in leaves if "ok" in leaf
+            }
+            leaves = [known.get((one["id"], one["rev"]), {}) for one in asked]
         return [bound(leaf["ok"], self) if "ok" in leaf else None for leaf in leaves]
 
 

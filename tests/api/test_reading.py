@@ -167,12 +167,24 @@ def test_conflicts_are_told_if_asked_for(call, db, store, history):
     assert winner._conflicts == [({history[-1], "3-zzz"} - {winner._rev}).pop()]
 
 
-def test_bulk_get_fetches_documents_at_revisions(call, db, history):
+def test_bulk_get_fetches_documents_at_revisions(call, db, store, history):
     wanted = [{"id": "a", "rev": history[0]}, {"id": "no"}, {"id": "a"}, {"id": "a", "rev": None}]
     old, nobody, new, current = call(db.bulk_get, wanted)
     assert (old.n, nobody, new.n, current) == (0, None, 2, new)
     assert type(old) is Document
     assert call(db.bulk_get, []) == []
+    store({"_id": "b", "n": 9})
+    wanted = [
+        ("a", history[2]),
+        ("b", "1-abc"),
+        ("no", "1-abc"),
+        ("a", history[0]),
+        ("a", history[2]),
+    ]
+    found = call(db.bulk_get, [{"id": id, "rev": rev} for id, rev in wanted])
+    assert [doc and (doc._id, doc._rev) for doc in found] == [
+        ("a", history[2]), None, None, ("a", history[0]), ("a", history[2])
+    ]  # fmt: skip
 
 
 def test_bulk_get_fetches_histories_and_what_is_attached_if_asked(call, db, store, history):
