@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import datetime
 import sys
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, BinaryIO
 
 from ..couch import Couch
 from ..database import Database
@@ -16,7 +18,7 @@ from .form import Header, Mark, Terms, document_line
 from .place import DATABASE, add_ways
 from .progress import Progress, add_progress, counted, size, span
 from .source import Source
-from .written import Found, Output, is_to_be_packed, look_at, open_again, open_new, stdout
+from .written import Found, Output, cut_off, is_to_be_packed, look_at, open_file
 
 ABOUT = """\
 Writes the documents of a database as lines of JSON, with the histories of their
@@ -69,28 +71,66 @@ async def run(couch: Couch[Deferred], name: str, options: argparse.Namespace) ->
     terms = Terms(options.attachments, options.conflicts, options.deleted, not options.no_design)
     header = await _header(couch, db, terms)
     progress = Progress(options, name)
-    output, found = _open(header, options)
-    if found is not None and found.whole:
-        progress.tell(f"{options.output} is whole already: {_content(found.mark)}")
-        return 0
-    dump = _Dump(db, header if found is None else found.header, output, progress)
-    try:
-        await dump.run(None if found is None else found.mark)
-        output.close()
-    except BaseException:
-        progress.clear()
-        if options.output is not None:
-            progress.warn(
-                f"interrupted after {counted(dump.mark.documents, 'document')}: "
-                f"the same with --resume goes on with {options.output}"
-            )
-        raise
-    progress.tell(f"{name}: {_content(dump.mark)}, {size(output.size)} in {span(progress.seconds)}")
+    with _opened(options) as file:
+        found = look_at(file) if options.resume else None
+        if found is not None:
+            _check_same(found.header, header, options)
+            header = found.header
+            if found.whole:
+                progress.tell(f"{options.output} is whole already: {_content(found.mark)}")
+                return 0
+        dump = _Dump(db, header, _output(file, header, found, options), progress)
+        try:
+            await dump.run(found.mark if found is not None else Mark())
+        except BaseException as error:
+            _tell_of_interruption(dump, error, options, progress)
+            raise
+        _sum_up(dump, name, progress)
+    return 0
+
+
+def _opened(options: argparse.Namespace) -> AbstractContextManager[BinaryIO]:
+    if options.output is None:
+        return nullcontext(sys.stdout.buffer)
+    return open_file(options.output, options.resume, options.force)
+
+
+def _output(
+    file: BinaryIO, header: Header, found: Found | None, options: argparse.Namespace
+) -> Output:
+    """Where the dump goes, which begins there, or has begun."""
+    if found is not None:
+        cut_off(file, found.at)
+        return Output(file, found.gzip)
+    if options.output is not None:
+        cut_off(file, 0)
+    gzip = is_to_be_packed(options.output) if options.gzip is None else bool(options.gzip)
+    output = Output(file, gzip)
+    output.write(header.line())
+    output.mark(Mark().line())
+    return output
+
+
+def _tell_of_interruption(
+    dump: _Dump, error: BaseException, options: argparse.Namespace, progress: Progress
+) -> None:
+    progress.clear()
+    if options.output is not None:
+        progress.warn(
+            f"interrupted after {_content(dump.mark)}: "
+            f"the same with --resume goes on with {options.output}"
+        )
+    elif isinstance(error, asyncio.CancelledError):
+        progress.warn(f"interrupted after {_content(dump.mark)}")
+
+
+def _sum_up(dump: _Dump, name: str, progress: Progress) -> None:
+    written = size(dump.output.size)
+    progress.tell(f"{name}: {_content(dump.mark)}, {written} in {span(progress.seconds)}")
     if dump.mark.left_out:
         progress.tell(
             f"{counted(dump.mark.left_out, 'attachment')} left out: --attachments includes them"
         )
-    return 0
 
 
 def _content(mark: Mark) -> str:
@@ -111,39 +151,6 @@ async def _header(couch: Couch[Deferred], db: Database[Deferred], terms: Terms) 
         update_seq=info["update_seq"],
         terms=terms,
     )
-
-
-def _open(header: Header, options: argparse.Namespace) -> tuple[Output, Found | None]:
-    """The place to write to, and what is there already."""
-    path = options.output
-    if options.resume:
-        try:
-            file = open_again(path)
-        except FileNotFoundError:
-            pass
-        else:
-            found = look_at(file)
-            if found is None:
-                file.seek(0)
-                file.truncate()
-                return _begun(Output(file, _gzip(options)), header), None
-            _check_same(found.header, header, options)
-            if not found.whole:
-                file.seek(found.at)
-                file.truncate()
-            return Output(file, found.gzip), found
-    file = stdout() if path is None else open_new(path, options.force)
-    return _begun(Output(file, _gzip(options)), header), None
-
-
-def _begun(output: Output, header: Header) -> Output:
-    output.write(header.line())
-    output.mark(Mark().line())
-    return output
-
-
-def _gzip(options: argparse.Namespace) -> bool:
-    return is_to_be_packed(options.output) if options.gzip is None else bool(options.gzip)
 
 
 def _check_same(begun: Header, header: Header, options: argparse.Namespace) -> None:
@@ -173,6 +180,7 @@ class _Dump:
         progress (Progress): what is told.
 
     Attributes:
+        output (Output): where it goes.
         mark (Mark): how far it has come.
     """
 
@@ -181,25 +189,25 @@ class _Dump:
     ) -> None:
         self.mark = Mark()
         self._header = header
-        self._output = output
+        self.output = output
         self._progress = progress
         self._source = Source(db, header.terms, progress.warn)
         self._written = 0  # documents, since the mark
         self._left_out = 0
         self._changes = 0  # gone through in this run
 
-    async def run(self, mark: Mark | None) -> None:
-        """Write what is still to be written."""
-        self.mark = mark or self.mark
+    async def run(self, mark: Mark) -> None:
+        """Write what is still to be written, after a mark."""
+        self.mark = mark
         if not self.mark.meanwhile:
             await self._go_through(self.mark.since, meanwhile=False)
             self._set_mark(self._header.update_seq, meanwhile=True)
         await self._go_through(self.mark.since, meanwhile=True)
-        self._output.mark(self.mark.line(last=True))
+        self.output.end(self.mark.line(last=True))
 
     async def _go_through(self, since: Any, meanwhile: bool) -> None:
         async for portion in self._source.portions(since, meanwhile):
-            before = self._output.size
+            before = self.output.size
             with_attachments = [doc for doc in portion.docs if "_attachments" in doc]
             for doc in portion.docs:
                 if "_attachments" not in doc:
@@ -207,7 +215,7 @@ class _Dump:
                 elif not self._header.terms.attachments:
                     self._left_out += len(doc.pop("_attachments"))
                     self._write(doc)
-            self._source.weighs(len(portion.docs), self._output.size - before)
+            self._source.weighs(len(portion.docs), self.output.size - before)
             if self._header.terms.attachments:
                 async for doc in self._source.attached(with_attachments):
                     self._write(doc)
@@ -216,7 +224,7 @@ class _Dump:
             self._tell()
 
     def _write(self, doc: Document) -> None:
-        self._output.write(document_line(doc))
+        self.output.write(document_line(doc))
         self._written += 1
 
     def _set_mark(self, since: Any, meanwhile: bool) -> None:
@@ -227,10 +235,10 @@ class _Dump:
             self.mark.left_out + self._left_out,
         )
         self._written = self._left_out = 0
-        self._output.mark(self.mark.line())
+        self.output.mark(self.mark.line())
 
     def _tell(self) -> None:
         pending = self._source.pending
         whole = None if pending is None else self._changes + pending
         share = self._changes / whole if whole else None
-        self._progress.update(self.mark.documents, self._output.size, share)
+        self._progress.update(self.mark.documents, self.output.size, share)

@@ -22,6 +22,7 @@ from .failing import CommandFailed
 FORMAT = 1
 
 _DOCUMENT = b'{"_id":'
+_HEADER = b'{"corduroy":"dump",'
 
 
 @dataclass
@@ -113,15 +114,27 @@ def is_document(line: bytes) -> bool:
     return line.startswith(_DOCUMENT)
 
 
+class NotADump(CommandFailed):
+    """What is no dump, and was taken for one."""
+
+    def __init__(self) -> None:
+        super().__init__("this is no dump of corduroy's: its first line would say so")
+
+
+def is_beginning(data: bytes) -> bool:
+    """Whether a dump may begin so, as far as it goes."""
+    return data.startswith(_HEADER) or _HEADER.startswith(data)
+
+
 def read_header(line: bytes) -> Header:
     """Read the first line.
 
     Raises:
         CommandFailed: it is none.
     """
-    told = read_line(line, "dump") if line.startswith(b'{"corduroy"') else None
+    told = read_line(line, "dump")
     if told is None:
-        raise CommandFailed("this is no dump of corduroy's: its first line would say so")
+        raise NotADump
     if told.get("format") != FORMAT:
         raise CommandFailed(
             f"this dump has the format {told.get('format')!r:.20}, which this corduroy does not know"

@@ -36,6 +36,11 @@ class Lines:
         """Whether it may end here: not amid a line, nor amid what was packed."""
         return not self._open and not self._amid
 
+    @property
+    def rest(self) -> bytes:
+        """What has come of a line of which the end is still to come."""
+        return b"".join(self._open)
+
     def feed(self, data: bytes) -> Iterator[tuple[bytes, int | None]]:
         """Take more bytes.
 

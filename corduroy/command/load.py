@@ -59,15 +59,12 @@ async def run(couch: Couch[Deferred], name: str, options: argparse.Namespace) ->
     with _opened(options.file) as file:
         dump = _Dump(file)
         load = _Load(dump, options, progress)
+        header = await dump.begin()
+        if not options.dry_run:
+            await _prepare(couch, name, header, options)
         try:
-            header = await dump.begin()
-            if options.dry_run:
-                await load.read()
-            else:
-                await _prepare(couch, name, header, options)
-                await load.save(db)
+            await (load.read() if options.dry_run else load.save(db))
         finally:
-            progress.clear()
             _sum_up(dump, load, options, progress)
     if options.security and not options.dry_run:
         await db.security(header.security)
@@ -75,9 +72,10 @@ async def run(couch: Couch[Deferred], name: str, options: argparse.Namespace) ->
 
 
 def _sum_up(dump: _Dump, load: _Load, options: argparse.Namespace, progress: Progress) -> None:
-    what = "read" if options.dry_run else "loaded"
-    documents = counted(dump.documents_read if options.dry_run else load.loaded, "document")
-    progress.tell(f"{documents} {what}, {size(dump.size)} in {span(progress.seconds)}")
+    dry = options.dry_run
+    count = counted(dump.documents_read if dry else load.loaded, "document")
+    what = f"{options.file}: {count} read" if dry else f"{progress.what}: {count} loaded"
+    progress.tell(f"{what}, {size(dump.size)} in {span(progress.seconds)}")
     if load.refused:
         progress.warn(f"{counted(load.refused, 'document')} refused")
 
@@ -110,6 +108,7 @@ class _Dump:
         self.done = self.size = self.documents_read = 0
         status = os.fstat(file.fileno())
         self.whole = status.st_size if stat.S_ISREG(status.st_mode) else None
+        self._unpacked = Lines()
         self._lines = self._read(file)
 
     async def begin(self) -> Header:
@@ -139,23 +138,17 @@ class _Dump:
                     end = read_mark(line, last=True)
             except ValueError:
                 raise CommandFailed(f"line {number} of the dump is damaged") from None
-        count = self.documents_read
-        if end is None:
-            raise CommandFailed(
-                f"the dump is not whole: it ends after {counted(count, 'document')}, without its "
-                "last line"
-            )
-        if end.documents != count:
-            raise CommandFailed(
-                f"the dump is not whole: it has {counted(count, 'document')} of {end.documents:,}"
-            )
+        there = counted(self.documents_read, "document")
+        if end is None or not self._unpacked.whole:
+            raise CommandFailed(f"the dump is not whole: it breaks off after {there}")
+        if end.documents != self.documents_read:
+            raise CommandFailed(f"the dump is not whole: it has {there} of {end.documents:,}")
 
     async def _read(self, file: BinaryIO) -> AsyncIterator[bytes]:
-        lines = Lines()
         try:
             async for piece in pieces(file):
                 self.done += len(piece)
-                for line, _ in lines.feed(piece):
+                for line, _ in self._unpacked.feed(piece):
                     self.size += len(line) + 1
                     if line:
                         yield line

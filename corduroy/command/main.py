@@ -44,8 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger("corduroy").setLevel(logging.DEBUG)
     try:
         couch, name = find(options)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError) as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"--ca-certs {options.ca_certs}: {error.strerror}")
     wrong = options.check(options)
     if not name and not options.of_server:
         wrong = "URL names a server, and no database: http://host:5984/name"

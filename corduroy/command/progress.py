@@ -66,6 +66,9 @@ class Progress:
     Args:
         options: those of `add_progress`.
         what (str): what it is about.
+
+    Attributes:
+        what (str): the same.
     """
 
     def __init__(self, options: argparse.Namespace, what: str) -> None:
@@ -73,8 +76,9 @@ class Progress:
         shown = self._terminal if options.progress is None else bool(options.progress)
         self._every = (_EVERY if self._terminal else _EVERY_LINE) if shown else None
         self._quiet = options.quiet
-        self._what = what
-        self._began = self._told = time.monotonic()
+        self.what = what
+        self._began = time.monotonic()
+        self._told = float("-inf")
         self._share: float | None = None  # when it was known first, and how much that was
         self._share_at = 0.0
         self._there = False  # whether the line is on the screen
@@ -96,7 +100,7 @@ class Progress:
         if self._every is None or now - self._told < self._every:
             return
         self._told = now
-        said = [self._what, counted(documents, "document"), size(done)]
+        said = [self.what, counted(documents, "document"), size(done)]
         if share is not None:
             said.append(f"{share:.0%}{self._left(share, now)}")
         self._show("  ".join(said))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from .failing import CommandFailed
-from .form import Header, Mark, read_header, read_mark
+from .form import Header, Mark, NotADump, is_beginning, read_header, read_mark
 from .lines import PIECE, Lines
 
 _GZIP = 31  # zlib's word for it
@@ -50,12 +49,11 @@ class Output:
             self._packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
         self._file.flush()
 
-    def close(self) -> None:
-        """See to it that a file is on its disk."""
-        self._file.flush()
-        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+    def end(self, line: bytes) -> None:
+        """Write the last line; a file is on its disk then."""
+        self.mark(line)
+        if _is_file(self._file):
             os.fsync(self._file.fileno())
-        self._file.close()
 
 
 @dataclass
@@ -88,10 +86,10 @@ def look_at(file: BinaryIO) -> Found | None:
         first mark.
 
     Raises:
-        CommandFailed: it is no dump.
+        NotADump: it is something else.
     """
     lines, header, last, found = Lines(), None, b"", None
-    with contextlib.suppress(zlib.error):  # what the system had not written when it went down
+    try:
         while data := file.read(PIECE):
             for line, at in lines.feed(data):
                 last = line or last
@@ -101,8 +99,14 @@ def look_at(file: BinaryIO) -> Found | None:
                     found.whole = True
                 elif at is not None and (mark := _mark(last)) is not None:
                     found = Found(header, mark, at)
+    except zlib.error:  # what the system had not written when it went down
+        if header is None:
+            raise NotADump from None
+    if header is None and not is_beginning(lines.rest):
+        raise NotADump
     if found is not None:
         found.gzip = lines.gzip
+        found.whole = found.whole and lines.whole
     return found
 
 
@@ -113,57 +117,55 @@ def _mark(line: bytes) -> Mark | None:
         return None
 
 
-def open_new(path: str, force: bool) -> BinaryIO:
-    """Open a file for a new dump.
+def open_file(path: str, resume: bool, force: bool) -> BinaryIO:
+    """Open a file for a dump. What is in it stays.
 
     Args:
         path (str): its path.
-        force (bool): whether it may take another file's place.
+        resume (bool): whether it is to be gone on with, if it is there.
+        force (bool): whether it may be written over, if it is there.
 
     Raises:
-        CommandFailed: there is such a file.
+        CommandFailed: there is such a file, or somebody else is writing it.
     """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
     try:
-        file = _open(path, os.O_CREAT if force else os.O_CREAT | os.O_EXCL)
+        number = os.open(path, flags if resume or force else flags | os.O_EXCL, 0o666)
     except FileExistsError:
         raise CommandFailed(
             f"{path} is there already: --resume goes on with it, --force writes it anew"
         ) from None
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        _claim(number, path)
+        return os.fdopen(number, "r+b")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def cut_off(file: BinaryIO, at: int) -> None:
+    """Leave nothing in a file from a place on, and go there."""
+    if _is_file(file):
+        file.seek(at)
         file.truncate()
-    return file
 
 
-def open_again(path: str) -> BinaryIO:
-    """Open a file that is to be gone on with."""
-    return _open(path, 0)
+def _is_file(file: BinaryIO) -> bool:
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
-def _open(path: str, flags: int) -> BinaryIO:
-    number = os.open(path, os.O_RDWR | flags | getattr(os, "O_BINARY", 0), 0o666)
-    file = os.fdopen(number, "r+b")
-    _claim(file, path)
-    return file
-
-
-def _claim(file: BinaryIO, path: str) -> None:
+def _claim(number: int, path: str) -> None:
     """See to it that nobody else writes a file, where the system can."""
     try:
         import fcntl
     except ImportError:
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
         raise CommandFailed(f"{path} is being written by another corduroy") from None
     except OSError:  # there are no locks where the file is
         return
-
-
-def stdout() -> BinaryIO:
-    """What stdout is, for bytes."""
-    return sys.stdout.buffer
 
 
 def is_to_be_packed(path: str | None) -> bool:

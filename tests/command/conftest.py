@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,9 @@ from typing import Any
 import pytest
 
 from corduroy import Couch, Database
+from tests.faults.connection import PATIENCE
+from tests.faults.proxy import FaultProxy
+from tests.faults.wire import Request
 
 ROOT = Path(__file__).parents[2]
 CORDUROY = [sys.executable, "-W", "error", "-m", "corduroy"]
@@ -99,3 +105,61 @@ def leaves(db: Any) -> dict[Leaf, Any]:
                 doc.setdefault("_attachments", {})[name] = bytes(content)
             found[doc["_id"], doc["_rev"]] = doc
     return found
+
+
+def revisions(db: Any) -> dict[str, str]:
+    """The current revisions of a database, by id."""
+    return {row.id: row.value["rev"] for row in db.view("_all_docs")}
+
+
+class Midway:
+    """A proxy before the server that holds everything up when a dump is in the middle of its documents.
+
+    Attributes:
+        url (str): the server's, through the proxy.
+    """
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self.url = proxy.url
+        self._reached = threading.Event()
+        self._go = threading.Event()
+        self._left = 3  # portions; the first one is marked by then
+        proxy.plan = self._hold
+
+    def _hold(self, request: Request) -> None:
+        if "_bulk_get" in request.target:
+            self._left -= 1
+            if self._left < 0:
+                self._reached.set()
+                self._go.wait(PATIENCE)
+
+    def wait(self) -> None:
+        """Wait until it is there."""
+        assert self._reached.wait(PATIENCE)
+
+    def go_on(self) -> None:
+        """Let everything pass."""
+        self._go.set()
+
+
+@pytest.fixture
+def midway(couchdb_url: str) -> Iterator[Midway]:
+    """Where dumps are held up."""
+    with FaultProxy(couchdb_url) as proxy:
+        held = Midway(proxy)
+        yield held
+        held.go_on()
+
+
+@pytest.fixture
+def many(source: Database[Any]) -> Database[Any]:
+    """A database whose dump takes several portions."""
+    source.save([{"_id": f"doc-{n:04}", "n": n, "text": "so many words " * 9} for n in range(1000)])
+    return source
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    """The documents in a file, packed or not."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="\n") as file:
+        return [json.loads(line) for line in file if line.startswith('{"_id"')]
