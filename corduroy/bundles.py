@@ -38,7 +38,7 @@ class _Part:
     """
 
     def __init__(self, new: NewAttachment, streams: Streams, again: bool) -> None:
-        body, known = outgoing(new.content)
+        body, known = outgoing(new.content, name=new.name)
         length = new.length if known is None else known
         if length is None or (again and not can_be_read_again(new.content)):
             body = read_whole(new, streams)

@@ -23,12 +23,15 @@ def content_type_of(filename: str) -> str:
     return mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
 
-def outgoing(content: Any, in_pieces: bool = False) -> tuple[bytes | Producer, int | None]:
+def outgoing(
+    content: Any, in_pieces: bool = False, name: str = "content"
+) -> tuple[bytes | Producer, int | None]:
     """The body that sends some content.
 
     Args:
         content: bytes or str at hand; a path or an open file; an iterable or async iterable of bytes.
         in_pieces (bool): whether what is at hand goes in pieces, too.
+        name (str): the argument's name, for errors.
 
     Returns:
         (bytes or producer, int | None): the body, and its length where it is known.
@@ -49,9 +52,9 @@ def outgoing(content: Any, in_pieces: bool = False) -> tuple[bytes | Producer, i
     if isinstance(content, AsyncIterable):
         return _from_async(content), None
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
-        return _from_iterable(content), _sum(content)
+        return _from_iterable(content), _sum(content, name)
     raise TypeError(
-        "content must be bytes, str, a file object, a Path, or an iterable of bytes, "
+        f"{name} must be bytes, str, a file object, a Path, or an iterable of bytes, "
         f"not a {type(content).__name__}"
     )
 
@@ -138,11 +141,11 @@ def _length(file: Any) -> int | None:
     return None if isinstance(file.read(0), str) else int(end - here)
 
 
-def _sum(pieces: Iterable[Any]) -> int | None:
+def _sum(pieces: Iterable[Any], name: str) -> int | None:
     """How many bytes there are in a list of pieces; None where that is no list."""
     if not isinstance(pieces, list | tuple):
         return None
-    return sum(len(_checked(piece)) for piece in pieces)
+    return sum(len(_checked(piece, name)) for piece in pieces)
 
 
 def _from_path(path: Path) -> Producer:
@@ -177,12 +180,12 @@ def _from_async(pieces: AsyncIterable[Any]) -> Producer:
     return produce
 
 
-def _checked(piece: Any) -> bytes:
+def _checked(piece: Any, name: str = "content") -> bytes:
     if isinstance(piece, str):
         return piece.encode()
     if isinstance(piece, bytes | bytearray | memoryview):
         return bytes(piece)
-    raise TypeError(f"content must give bytes, not {piece!r:.80}")
+    raise TypeError(f"{name} must give bytes, not {piece!r:.80}")
 
 
 Streams = dict[int, tuple[Any, bytes | None]]
@@ -309,7 +312,7 @@ def _read_through(new: NewAttachment, streams: Streams) -> bytes:
                 f"{new.name} is an async iterable: it needs a 'length' beside its 'data', and a "
                 "server that takes more than base64; put_attachment needs neither"
             )
-        content = b"".join(map(_checked, data))
+        content = b"".join(_checked(piece, new.name) for piece in data)
     else:
         back = way_back(data)
         read = data.read()
