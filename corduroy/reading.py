@@ -173,7 +173,7 @@ class Reading(Place[S]):
 
         Endpoints: ``POST /{db}/_bulk_get``, ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``,
         ``GET /{db}/_local/{docid}``. GET on CouchDB 1.x; on PouchDB Server, too, unless all have a
-            ``rev``.
+        ``rev``.
         """
         wanted = check_keys(docs, "docs")
         for at, one in enumerate(wanted):

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import datetime
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import Any, BinaryIO
 
 from ..couch import Couch
@@ -17,7 +17,7 @@ from .failing import CommandFailed
 from .form import Header, Mark, Terms, document_line
 from .place import DATABASE, add_ways
 from .progress import Progress, add_progress, counted, size, span
-from .source import Source
+from .source import Portion, Source
 from .written import Found, Output, cut_off, is_to_be_packed, look_at, open_file
 
 ABOUT = """\
@@ -206,22 +206,26 @@ class _Dump:
         self.output.end(self.mark.line(last=True))
 
     async def _go_through(self, since: Any, meanwhile: bool) -> None:
-        async for portion in self._source.portions(since, meanwhile):
-            before = self.output.size
-            with_attachments = [doc for doc in portion.docs if "_attachments" in doc]
-            for doc in portion.docs:
-                if "_attachments" not in doc:
-                    self._write(doc)
-                elif not self._header.terms.attachments:
-                    self._left_out += len(doc.pop("_attachments"))
-                    self._write(doc)
-            self._source.weighs(len(portion.docs), self.output.size - before)
-            if self._header.terms.attachments:
-                async for doc in self._source.attached(with_attachments):
-                    self._write(doc)
-            self._changes += portion.changes
-            self._set_mark(portion.since, meanwhile)
-            self._tell()
+        async with aclosing(self._source.portions(since, meanwhile)) as portions:
+            async for portion in portions:
+                await self._take(portion)
+                self._changes += portion.changes
+                self._set_mark(portion.since, meanwhile)
+                self._tell()
+
+    async def _take(self, portion: Portion) -> None:
+        before = self.output.size
+        attached: list[Document] = []
+        for doc in portion.docs:
+            if "_attachments" in doc and self._header.terms.attachments:
+                attached.append(doc)
+                continue
+            self._left_out += len(doc.pop("_attachments", ()))
+            self._write(doc)
+        self._source.weighs(len(portion.docs) - len(attached), self.output.size - before)
+        async with aclosing(self._source.attached(attached)) as docs:
+            async for doc in docs:
+                self._write(doc)
 
     def _write(self, doc: Document) -> None:
         self.output.write(document_line(doc))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +67,11 @@ class Source:
 
     def weighs(self, count: int, size: int) -> None:
         """Be told how many bytes some documents had: others like them shall fit into a portion."""
-        fitting = _BYTES * count // max(size, 1)
-        self._count = max(1, min(fitting, 2 * self._count, _MOST))
+        if count:  # there may have been nothing but tombstones
+            fitting = _BYTES * count // size
+            self._count = max(1, min(fitting, 2 * self._count, _MOST))
 
-    async def portions(self, since: Any, meanwhile: bool) -> AsyncIterator[Portion]:
+    async def portions(self, since: Any, meanwhile: bool) -> AsyncGenerator[Portion, None]:
         """Go through the documents that have changed.
 
         Args:
@@ -82,17 +84,19 @@ class Source:
         """
         under_way: collections.deque[asyncio.Task[Portion]] = collections.deque()
         try:
-            async for rows in self._rows(since, meanwhile):
-                under_way.append(asyncio.create_task(self._portion(rows, meanwhile)))
-                if len(under_way) == _UNDER_WAY:
-                    yield await under_way.popleft()
+            async with contextlib.aclosing(self._rows(since, meanwhile)) as found:
+                async for rows in found:
+                    under_way.append(asyncio.create_task(self._portion(rows, meanwhile)))
+                    if len(under_way) == _UNDER_WAY:
+                        yield await under_way.popleft()
             while under_way:
                 yield await under_way.popleft()
         finally:
             for task in under_way:
                 task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _rows(self, since: Any, meanwhile: bool) -> AsyncIterator[list[Any]]:
+    async def _rows(self, since: Any, meanwhile: bool) -> AsyncGenerator[list[Any], None]:
         style = "all_docs" if meanwhile or self._terms.conflicts else "main_only"
         while True:
             found = await persistently(
@@ -144,7 +148,7 @@ class Source:
             )
         ]
 
-    async def attached(self, docs: list[Document]) -> AsyncIterator[Document]:
+    async def attached(self, docs: list[Document]) -> AsyncGenerator[Document, None]:
         """Fetch documents anew, with what is attached to them: one at a time, or a few small ones.
 
         Args:

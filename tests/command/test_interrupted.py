@@ -16,7 +16,8 @@ import pytest
 
 from corduroy import Couch
 from tests.command.conftest import Midway, documents, leaves, revisions
-from tests.faults.proxy import Cut, FaultProxy, Reset, error_500, unavailable
+from tests.faults.proxy import Answer, Cut, FaultProxy, Reset, error_500, unavailable
+from tests.faults.wire import Request
 
 BOTH = pytest.mark.parametrize("name", ["some.jsonl", "some.jsonl.gz"])
 
@@ -156,6 +157,21 @@ def test_what_breaks_on_the_way_is_tried_again(
         )
         assert loaded.returncode == 0, loaded.stderr
     assert revisions(target) == revisions(many)
+
+
+def test_what_will_not_get_better_ends_it_in_two_lines(
+    corduroy: Callable[..., Any], many: Any, couchdb_url: str
+) -> None:
+    def expire(request: Request) -> Answer | None:
+        return Answer(401, b'{"error":"unauthorized"}') if request.number > 7 else None
+
+    with FaultProxy(couchdb_url, expire) as proxy:
+        dumped = corduroy("dump", many.name, "-o", "some.gz", COUCHDB_URL=proxy.url)
+    assert dumped.returncode == 1
+    first, second = dumped.stderr.splitlines()
+    assert re.fullmatch("corduroy: interrupted after .*: the same with --resume goes on.*", first)
+    assert second.startswith("corduroy: 401 unauthorized")
+    assert corduroy("dump", many.name, "-o", "some.gz", "--resume").returncode == 0
 
 
 def test_a_dump_holds_nothing_that_was_gone_when_it_was_done(
