@@ -18,6 +18,7 @@ class Connection(asyncio.Protocol):
     """One kept-alive connection, one request at a time."""
 
     transport: asyncio.Transport
+    accepted = 200
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         assert self._answer is not None
-        if (status := self._parser.get_status_code()) == 200:
+        if (status := self._parser.get_status_code()) == self.accepted:
             self._answer.set_result(self._body)
         else:
             self._answer.set_exception(ValueError(f"the server answered {status}"))

@@ -1,6 +1,6 @@
 """The benchmarks, in the order in which they run: add yours here."""
 
-from . import attachments, changes, get, livefeed, stream, view
+from . import attachments, changes, get, livefeed, stream, view, write
 
 BENCHMARKS = {
     each.name: each
@@ -11,5 +11,6 @@ BENCHMARKS = {
         changes.BENCHMARK,
         livefeed.BENCHMARK,
         attachments.BENCHMARK,
+        write.BENCHMARK,
     )
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any
 
 from .asking import doc_path
 from .conflicts import replace
 from .content import Streams, inlined
 from .transport.encoding import encode_json
+
+# One for all: objects that the garbage collector has to look at are a good part of what drafts cost.
+_NOTHING: Any = MappingProxyType({})
 
 
 class Draft:
@@ -17,7 +21,7 @@ class Draft:
     Args:
         doc (dict): the document.
         name (str): the argument's name, for errors.
-        streams (dict): as of `content.inlined`.
+        streams (dict | None): as of `content.inlined`; None: they are its own.
 
     Attributes:
         id (str | None): its id; None as long as it has none.
@@ -29,17 +33,21 @@ class Draft:
 
     __slots__ = ("body", "doc", "id", "streams", "stubs")
 
-    def __init__(self, doc: Any, name: str, streams: Streams) -> None:
-        if not isinstance(doc, Mapping):
+    def __init__(self, doc: Any, name: str, streams: Streams | None = None) -> None:
+        if type(doc) is not dict and not isinstance(doc, Mapping):  # quicker than to ask the ABC
             raise TypeError(f"{name} must be a dict, not a {type(doc).__name__}: {doc!r:.80}")
         self.doc = doc
-        self.streams = streams
         self.id: str | None = None
         if "_id" in doc:
-            doc_path(doc["_id"], f"{name}['_id']")
-            self.id = doc["_id"]
-        content, self.stubs = inlined(doc, name, streams)
-        self.body = encode_json(content, name)
+            self.id = id = doc["_id"]
+            if type(id) is not str or not id or id[0] == "_":
+                doc_path(id, f"{name}['_id']")
+        self.streams: Streams = _NOTHING if streams is None else streams
+        self.stubs: Mapping[str, Any] = _NOTHING
+        if "_attachments" in doc:
+            self.streams = {} if streams is None else streams
+            doc, self.stubs = inlined(doc, name, self.streams)
+        self.body = encode_json(doc, name)
 
     def name(self, id: str) -> None:
         """Give a document without an id one."""
@@ -50,7 +58,7 @@ class Draft:
     def saved(self, rev: str | None) -> None:
         """Let the caller's document know what became of it."""
         doc = self.doc
-        if not isinstance(doc, MutableMapping):
+        if type(doc) is not dict and not isinstance(doc, MutableMapping):
             return
         doc["_id"] = self.id
         if rev is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..conflicts import ConflictResolution
-from ..documents import Document, bind
+from ..documents import bind
 from ..drafts import Draft
 from ..errors import error_from_item
 from ..server import Place
@@ -65,30 +65,32 @@ class Account:
             list of Draft: those in conflict, which are still to be accounted for.
         """
         in_conflict = []
+        written = 0
         for draft, result in zip(drafts, results, strict=True):
             if "error" not in result:
-                self.wrote(draft, result)
+                written += 1
+                draft.saved(result.get("rev"))
+                if type(draft.doc) is not dict:
+                    bind(draft.doc, self._place)
+                if self._on_result is not None:
+                    self._untold.append((draft.doc, result))
             elif result["error"] == CONFLICT:
                 in_conflict.append(draft)
             else:
-                self.refused += 1
-                self.failed(draft, result)
+                self.refuse(draft, result)
+        self.written += written
+        self.resolution._passed += written
         return in_conflict
 
-    def wrote(self, draft: Draft, result: Result) -> None:
-        """A document is written."""
-        draft.saved(result.get("rev"))
-        self.written += 1
-        self.resolution._passed += 1
-        if isinstance(draft.doc, Document):
-            bind(draft.doc, self._place)
-        if self._on_result is not None:
-            self._untold.append((draft.doc, result))
+    def refuse(self, draft: Draft, result: Result) -> None:
+        """The server does not want a document."""
+        self.refused += 1
+        self._keep(draft, result)
 
     def conflict(self, draft: Draft, reason: str, server_doc: Any = None) -> None:
         """A document is in conflict, and stays so."""
         self.conflicts += 1
-        self.failed(draft, {"error": CONFLICT, "reason": reason}, server_doc)
+        self._keep(draft, {"error": CONFLICT, "reason": reason}, server_doc)
 
     def lose(self, drafts: Iterable[Draft], what: str, reason: str) -> None:
         """Documents are given up.
@@ -104,9 +106,9 @@ class Account:
                 continue
             self.unsent += what == UNSENT
             self.unknown += what == UNKNOWN
-            self.failed(draft, {"error": what, "reason": reason})
+            self._keep(draft, {"error": what, "reason": reason})
 
-    def failed(self, draft: Draft, result: Result, server_doc: Any = None) -> None:
+    def _keep(self, draft: Draft, result: Result, server_doc: Any = None) -> None:
         """Keep a document that was not written, and why."""
         entry = {
             "doc": draft.doc,

@@ -33,7 +33,7 @@ class Deletion(Draft):
     __slots__ = ()
 
     def __init__(self, id: str, rev: str | None) -> None:
-        super().__init__({"_id": id, **({"_rev": rev} if rev else {}), "_deleted": True}, "doc", {})
+        super().__init__({"_id": id, **({"_rev": rev} if rev else {}), "_deleted": True}, "doc")
 
     def of(self, rev: str) -> Deletion:
         """The same, of a revision."""
@@ -164,9 +164,8 @@ class Delivery:
             row = rows[str(draft.id)]
             value = row.get("value") or {"rev": (row.get("doc") or {}).get("_rev")}
             if value["rev"] is None or value.get("deleted"):
-                account.refused += 1
                 reason = "deleted" if value.get("deleted") else "missing"
-                account.failed(draft, {"error": "not_found", "reason": reason})
+                account.refuse(draft, {"error": "not_found", "reason": reason})
             else:
                 left.append(draft.of(value["rev"]))
         self._left = left
@@ -230,9 +229,9 @@ class Delivery:
         revs = await written_as(self._terms.place._path, drafts, self._terms.since)
         self._unsure = False
         self._left = [draft for draft, rev in zip(drafts, revs, strict=True) if rev is None]
-        for draft, rev in zip(drafts, revs, strict=True):
-            if rev is not None:
-                account.wrote(draft, {"ok": True, "id": draft.id, "rev": rev})
+        written = [(draft, rev) for draft, rev in zip(drafts, revs, strict=True) if rev is not None]
+        results = [{"ok": True, "id": draft.id, "rev": rev} for draft, rev in written]
+        account.take([draft for draft, _ in written], results)
         account.tell()
 
     async def _look_up(self) -> dict[str, Any]:
@@ -265,15 +264,15 @@ class Delivery:
             account.conflict(draft, reason, docs[str(draft.id)])
         for draft, content in settled:
             replace(draft.doc, content, {})
-            account.wrote(draft, {"ok": True, "id": draft.id, "rev": content.get("_rev")})
+            account.take([draft], [{"ok": True, "id": draft.id, "rev": content.get("_rev")}])
 
     async def _split(self, error: TooLarge) -> None:
         """Send a batch that is too large for the server in halves."""
         drafts, account = self._left, self._terms.account
         if len(drafts) == 1:
             self._left = []
-            account.refused += 1
-            account.failed(drafts[0], {"error": "too_large", "reason": error.reason or str(error)})
+            said = {"error": "too_large", "reason": error.reason or str(error)}
+            account.refuse(drafts[0], said)
             account.tell()
             return
         if error.error != "document_too_large":

@@ -25,7 +25,7 @@ class BulkWriting(Place[S]):
         on_result: OnResult | None = None,
         count: int | None = None,
         size: int | None = None,
-        in_flight: int = 4,
+        in_flight: int = 2,
         max_retries: int | None = 8,
     ) -> Writer[S]:
         """A writer of documents of any number, for ``with`` and ``async with``. Nothing is sent yet.

@@ -61,7 +61,7 @@ class Writer(Styled[S]):
         *,
         count: int | None = None,
         size: int | None = None,
-        in_flight: int = 4,
+        in_flight: int = 2,
         merge: Merge | None = None,
         force: bool = False,
         new_edits: bool = True,
@@ -91,9 +91,9 @@ class Writer(Styled[S]):
         self._count = count
         self._size = size
         self._in_flight = in_flight
-        self._batch: list[Draft] = []
-        self._bytes = 0
         self._queue: deque[list[Draft]] = deque()
+        self._batch: list[Draft] = []
+        self._cut()
         self._flying: dict[Call, Delivery] = {}
         self._failure: BaseException | None = None
         self._closed = False
@@ -172,7 +172,7 @@ class Writer(Styled[S]):
             ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. The last five look up what is
             in conflict, and what a request has written that was never answered.
             """
-            return self._put(Draft(doc, "doc", {}), callback)
+            return self._put(Draft(doc, "doc"), callback)
 
         def delete(
             self, doc: Mapping[str, Any] | str, rev: str | None = None, callback: Any = None
@@ -196,10 +196,14 @@ class Writer(Styled[S]):
             return self._take(draft, callback=callback)
         self._add(draft)
         if not self._queue:
-            if not would_block(self):
-                return None
-            if self._done is not None and self._loop is asyncio._get_running_loop():
+            running = asyncio._get_running_loop()
+            if running is None:
+                if self._style != "future":
+                    return None
+            elif self._done is not None and self._loop is running:
                 return self._done
+            elif not would_block(self):
+                return None
         return self._take()
 
     @operation
@@ -216,21 +220,21 @@ class Writer(Styled[S]):
         if self._closed:
             raise RuntimeError("this writer is closed")
         size = len(draft.body)
-        most = self._size or defaults.bulk_bytes
-        if self._terms.most is not None and self._terms.most < most:
-            most = self._terms.most
-        if self._bytes + size > most and self._batch:
+        if self._bytes + size > self._most and self._batch:
             self._cut()
         self._batch.append(draft)
         self._bytes += size
-        if len(self._batch) >= (self._count or defaults.bulk_count):
+        if len(self._batch) >= self._many:
             self._cut()
 
     def _cut(self) -> None:
         """Put the batch in the queue, and begin another one."""
         if self._batch:
             self._queue.append(self._batch)
-            self._batch, self._bytes = [], 0
+        self._batch, self._bytes = [], 0
+        self._many = self._count or defaults.bulk_count
+        most = self._size or defaults.bulk_bytes
+        self._most = min(most, self._terms.most or most)
 
     # -- on the loop --------------------------------------------------------------------------
 
@@ -256,8 +260,10 @@ class Writer(Styled[S]):
                 raise RuntimeError(
                     "a writer belongs to the event loop, or in scripts to the thread, that it began in"
                 )
-            self._loop, self._done = loop, loop.create_future()
-            self._done.set_result(None)
+            self._loop, self._done = loop, None
+            if would_block(self):
+                self._done = loop.create_future()
+                self._done.set_result(None)
         while self._queue and len(self._flying) < self._in_flight:
             delivery = Delivery(self._terms, self._queue.popleft())
             call = begun(loop, self._session, delivery.run())
@@ -341,18 +347,18 @@ class Writer(Styled[S]):
         """
         at = 0
         async with contextlib.AsyncExitStack() as stack:
-            if isinstance(docs, AsyncIterable):
-                docs = aiter(docs)
-                if callable(close := getattr(docs, "aclose", None)):
-                    stack.push_async_callback(close)
-                async for doc in docs:
-                    self._add(Draft(doc, f"docs[{at}]", {}))
+            if not isinstance(docs, AsyncIterable):
+                for doc in docs:
+                    self._add(_draft(doc, at))
                     at += 1
                     if self._queue:
                         await self._take_off()
             else:
-                for doc in docs:
-                    self._add(Draft(doc, f"docs[{at}]", {}))
+                docs = aiter(docs)
+                if callable(close := getattr(docs, "aclose", None)):
+                    stack.push_async_callback(close)
+                async for doc in docs:
+                    self._add(_draft(doc, at))
                     at += 1
                     if self._queue:
                         await self._take_off()
@@ -398,6 +404,14 @@ class Writer(Styled[S]):
     def __del__(self) -> None:
         if getattr(self, "_batch", None) or getattr(self, "_queue", None):
             warnings.warn(f"never closed: {self!r}", ResourceWarning, stacklevel=2, source=self)
+
+
+def _draft(doc: Any, at: int) -> Draft:
+    """The draft of one of many documents, which is named if it cannot be sent."""
+    try:
+        return Draft(doc, "doc")
+    except (TypeError, ValueError):
+        return Draft(doc, f"docs[{at}]")
 
 
 def check_merge(merge: Any) -> None:

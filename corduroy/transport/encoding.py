@@ -145,7 +145,8 @@ def _check(value: Any) -> None:
 
 def _check_items(items: Iterable[tuple[Any, Any]]) -> None:
     for step, item in items:
-        if type(item) not in _ATOMS:
+        kind = type(item)
+        if kind not in _ATOMS and not (kind is float and item - item == 0.0):
             try:
                 _check(item)
             except _Refused as refused:
