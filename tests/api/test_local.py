@@ -69,7 +69,7 @@ def test_a_local_document_is_copied(call, db):
 
 def test_a_local_document_is_in_no_list_of_documents(call, db):
     call(db.local("a").save, {"n": 1})
-    assert call(db.ids) == []
+    assert call(db.ids().all) == []
     assert call(db.info)["doc_count"] == 0
 
 
