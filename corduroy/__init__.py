@@ -1,6 +1,7 @@
 """corduroy: CouchDB for Tornado and asyncio, in three calling styles."""
 
 from . import defaults
+from .bulk.writer import Writer
 from .conflicts import ConflictResolution
 from .couch import Couch
 from .database import Database
@@ -81,6 +82,7 @@ __all__ = [
     "Unauthorized",
     "UnsupportedMediaType",
     "ViewResult",
+    "Writer",
     "defaults",
     "relax",
 ]

@@ -42,7 +42,9 @@ class Writing(Place[S]):
         bytes that have a ``length`` beside their ``data``. (PouchDB Server takes base64 only.)
 
         Args:
-            docs (dict | list of dict): the document or documents; any `Mapping` does.
+            docs (dict | list of dict | iterable): the document or documents; any `Mapping` does, and
+                so does an async iterable. A list is checked before anything is sent. What an iterator
+                gives is sent bit by bit, as a `Writer` does it; what was saved of that is only counted.
             merge: what to do about conflicts: ``merge(local, server)`` returns the document to save,
                 or None to leave the conflict; it is asked until nothing moves any more.
             force (bool): save over what the server has.
@@ -63,8 +65,9 @@ class Writing(Place[S]):
         Endpoints: ``PUT /{db}/{docid}``, ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``,
         ``POST /{db}/_bulk_docs``, ``GET /_uuids``, ``POST /{db}/_all_docs``,
         ``GET /{db}/_local/{docid}``, ``HEAD /{db}/{docid}/{attname}``,
-        ``HEAD /{db}/_design/{ddoc}/{attname}``. POST of ``_all_docs`` and GET look up what is in
-        conflict, HEAD compares what was attached.
+        ``HEAD /{db}/_design/{ddoc}/{attname}``, ``GET /{db}``, ``POST /{db}/_changes``,
+        ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``. POST of ``_all_docs`` and GET look up what
+        is in conflict, HEAD compares what was attached; the last four are for what an iterator gives.
         """
         given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
         usual = {"batch": False, "all_or_nothing": False, "new_edits": True}

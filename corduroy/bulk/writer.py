@@ -128,8 +128,8 @@ class Writer(Styled[S]):
 
     @property
     def resolution(self) -> ConflictResolution[S]:
-        """The same account, with the means to settle what is in conflict: its ``pending`` are the
-        failures by id, and ``saved`` is how many were written."""
+        """The same account, with the means to settle conflicts. Its ``pending`` are the failures, by
+        id, and ``saved`` is how many were written."""
         return self._account.resolution
 
     def __repr__(self) -> str:
@@ -183,7 +183,9 @@ class Writer(Styled[S]):
                 doc (dict | str): the document, or its id. It is not changed.
                 rev (str): the revision to delete; None: the document's ``_rev``, or the current one.
 
-            Endpoints: as of `put`.
+            Endpoints: ``POST /{db}/_bulk_docs``, ``GET /{db}``, ``GET /_uuids``,
+            ``POST /{db}/_all_docs``, ``POST /{db}/_changes``, ``GET /{db}/{docid}``,
+            ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
             """
             id, own_rev = id_and_rev(doc)
             if rev is not None:
@@ -306,7 +308,9 @@ class Writer(Styled[S]):
         Raises:
             HTTPError: the writer has given up.
 
-        Endpoints: as of `put`.
+        Endpoints: ``POST /{db}/_bulk_docs``, ``GET /{db}``, ``GET /_uuids``,
+        ``POST /{db}/_all_docs``, ``POST /{db}/_changes``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
         """
         await aside(self._drain)
         self._account.tell()
@@ -316,7 +320,12 @@ class Writer(Styled[S]):
 
     @operation
     async def close(self) -> ConflictResolution[S]:
-        """As `flush`, and take no more documents. Leaving the block does so."""
+        """As `flush`, and take no more documents. Leaving the block does so.
+
+        Endpoints: ``POST /{db}/_bulk_docs``, ``GET /{db}``, ``GET /_uuids``,
+        ``POST /{db}/_all_docs``, ``POST /{db}/_changes``, ``GET /{db}/{docid}``,
+        ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
+        """
         try:
             await aside(self._drain)
         finally:

@@ -26,6 +26,7 @@ from corduroy import (
     Resharding,
     SearchResult,
     ViewResult,
+    Writer,
 )
 from corduroy.documents import AttrDict
 from corduroy.editing import Edit
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
         assert_type(db.get(), list[Document | None])
         assert_type(db.save({"a": 1}), ConflictResolution[Blocking])
         assert_type(db.save({"a": 1}).overwrite(), ConflictResolution[Blocking])
+        assert_type(db.writer(), Writer[Blocking])
+        assert_type(db.writer().close(), ConflictResolution[Blocking])
+        assert_type(db.writer().written, int)
         assert_type(db.view("a/b", limit=3), ViewResult)
         assert_type(db.view("a/b", queries=[{"key": 1}]), list[ViewResult])
         assert_type(db.find({"a": 1}, limit=3), FindResult)
