@@ -130,9 +130,12 @@ def read_header(line: bytes) -> Header:
     """Read the first line.
 
     Raises:
-        CommandFailed: it is none.
+        CommandFailed: it is none, or damaged.
     """
-    told = read_line(line, "dump")
+    try:
+        told = read_line(line, "dump")
+    except ValueError:
+        told = None
     if told is None:
         raise NotADump
     if told.get("format") != FORMAT:
@@ -147,9 +150,16 @@ def read_header(line: bytes) -> Header:
 
 
 def read_mark(line: bytes, last: bool = False) -> Mark | None:
-    """Read a mark, or the last line; None where the line is something else."""
+    """Read a mark, or the last line; None where the line is something else.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     told = read_line(line, "end" if last else "mark")
-    return None if told is None else Mark(**told)
+    try:
+        return None if told is None else Mark(**told)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def read_line(line: bytes, kind: str) -> dict[str, Any] | None:

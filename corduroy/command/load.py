@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..bulk.account import UNKNOWN, UNSENT
 from ..couch import Couch
 from ..database import Database
 from ..status import Status
@@ -207,6 +208,8 @@ class _Load:
     def _note(self, doc: Mapping[str, Any], status: Status) -> None:
         if (error := status.exception) is None:
             self.loaded += 1
+            return
+        if status.response["error"] in (UNSENT, UNKNOWN):  # what has ended it is told by itself
             return
         self.refused += 1
         if self._verbose or self.refused <= _SHOWN:

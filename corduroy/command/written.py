@@ -95,7 +95,7 @@ def look_at(file: BinaryIO) -> Found | None:
                 last = line or last
                 if header is None:
                     header = read_header(line)
-                if found is not None and read_mark(line, last=True) is not None:
+                if found is not None and _mark(line, last=True) is not None:
                     found.whole = True
                 elif at is not None and (mark := _mark(last)) is not None:
                     found = Found(header, mark, at)
@@ -110,10 +110,10 @@ def look_at(file: BinaryIO) -> Found | None:
     return found
 
 
-def _mark(line: bytes) -> Mark | None:
+def _mark(line: bytes, last: bool = False) -> Mark | None:
     try:
-        return read_mark(line)
-    except (TypeError, ValueError):
+        return read_mark(line, last)
+    except ValueError:
         return None
 
 

@@ -62,6 +62,7 @@ def start(
             [*CORDUROY, *map(str, arguments)],
             env={**environment, **variables},
             cwd=tmp_path,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

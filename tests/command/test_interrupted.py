@@ -250,6 +250,30 @@ def test_load_notices_what_a_dump_has_lost(
     assert target.info()["doc_count"] == 999  # what there is, is loaded
 
 
+def test_ctrl_c_ends_a_load_and_the_same_again_ends_it_well(
+    corduroy: Callable[..., Any],
+    start: Callable[..., Any],
+    many: Any,
+    target: Any,
+    tmp_path: Path,
+) -> None:
+    assert corduroy("dump", many.name, "-o", "some").returncode == 0
+    whole = (tmp_path / "some").read_text()
+    load = start("load", "-", target.name, "--create")
+    load.stdin.write(whole[: len(whole) * 9 // 10])
+    load.stdin.flush()
+    deadline = time.monotonic() + 20
+    while not target.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)  # it waits for more
+    load.send_signal(signal.SIGINT)
+    assert load.wait(20) == 130
+    told = load.stderr.read()
+    assert re.fullmatch(f"corduroy: {target.name}: .* documents loaded, .*\n", told)
+    assert corduroy("load", "some", target.name).returncode == 0
+    assert revisions(target) == revisions(many)
+
+
 def test_what_others_have_packed_anew_is_loaded_all_the_same(
     corduroy: Callable[..., Any], many: Any, target: Any, tmp_path: Path
 ) -> None:
