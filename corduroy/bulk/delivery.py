@@ -68,6 +68,12 @@ class Terms:
     most: int | None = None
     since: Any = None
 
+    @property
+    def wary(self) -> bool:
+        """Whether a request may have gone out twice without our knowing: curl sends one again on a new
+        connection, where the old one has died."""
+        return self.place._session.http_client is not None
+
 
 class Delivery:
     """The way of one batch. However it ends, every document of it is accounted for.
@@ -88,7 +94,7 @@ class Delivery:
         self._left = drafts  # what is not accounted for
         self._unwritten = UNSENT  # what is said of these if they are given up, and…
         self._unsure = False  # …no request is on its way, or was lost
-        self._doubted = False  # whether there ever was one that was lost
+        self._doubted = terms.wary  # whether there ever was one that was lost
         self._backoff = Backoff(most=_LONGEST)
         self._seen: dict[str, Any] = {}
 
@@ -259,7 +265,7 @@ class Delivery:
                 merged.append(Merged(draft, over(doc, chosen)))
         self._left = [*merged]
         self._seen = seen
-        self._doubted = False  # these were never sent
+        self._doubted = self._terms.wary  # these were never sent
         for draft in stuck:
             account.conflict(draft, reason, docs[str(draft.id)])
         for draft, content in settled:

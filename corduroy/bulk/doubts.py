@@ -12,7 +12,7 @@ from ..conflicts import rows_of
 from ..drafts import Draft
 from ..transport.encoding import decode_json
 
-_AT_ONCE = 50  # documents that are asked about in one request: CouchDB looks up so many directly
+_AT_ONCE = 100  # documents that are asked about in one request: CouchDB looks up so many directly
 _GENERATIONS = 10  # how far back the beginning of a document is looked for
 
 
@@ -34,22 +34,23 @@ async def written_as(path: str, drafts: list[Draft], since: Any) -> list[str | N
     ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
     """
     rows = await rows_of(path, [str(draft.id) for draft in drafts])
-    found: list[str | None] = []
-    unclear: list[_Search] = []
+    found: list[str | None] = [None] * len(drafts)
+    searches: list[_Search] = []
     for at, draft in enumerate(drafts):
-        sent, row = decode_json(draft.body), rows[str(draft.id)]
-        current = row.get("doc") or {}
-        rev = (row.get("value") or {}).get("rev") or current.get("_rev")
-        deleted = bool((row.get("value") or {}).get("deleted"))
-        found.append(None)
+        id, sent = str(draft.id), decode_json(draft.body)
+        row = rows[id]
+        current, value = row.get("doc") or {}, row.get("value") or {}
+        rev = value.get("rev") or current.get("_rev")
         if rev is None or rev == sent.get("_rev"):
             continue
-        if (deleted and sent.get("_deleted")) or (current and _says(current, sent)):
-            found[-1] = rev
-        elif not str(draft.id).startswith("_local/"):  # these have no history
-            unclear.append(_Search(at, str(draft.id), path, sent, rev))
-    for start in range(0, len(unclear), _AT_ONCE):
-        for search in await _changed(path, unclear[start : start + _AT_ONCE], since):
+        gone = bool(value.get("deleted") and sent.get("_deleted"))
+        there = gone or (bool(current) and _says(current, sent))
+        if not id.startswith("_local/"):
+            searches.append(_Search(at, id, path, sent, rev, there))
+        elif there:  # these have no history
+            found[at] = rev
+    for start in range(0, len(searches), _AT_ONCE):
+        for search in await _changed(path, searches[start : start + _AT_ONCE], since):
             found[search.at] = await search.run()
     return found
 
@@ -76,17 +77,23 @@ class _Search:
         path (str): the database's path.
         sent (dict): what was sent.
         rev (str): the document's current revision.
+        there (bool): whether that is what was sent.
     """
 
-    def __init__(self, at: int, id: str, path: str, sent: Mapping[str, Any], rev: str) -> None:
+    def __init__(
+        self, at: int, id: str, path: str, sent: Mapping[str, Any], rev: str, there: bool
+    ) -> None:
         self.at = at
         self.id = id
         self._path = path + doc_path(id)
         self._sent = sent
         self._rev = rev
+        self._there = there
 
     async def run(self) -> str | None:
         """Find the revision; None where there is none, or it has been compacted away."""
+        if self._there:
+            return self._rev
         history = await self._ask({"rev": self._rev, "revs": "true"})
         told = history.get("_revisions", {"start": 0, "ids": []})
         revs = [f"{told['start'] - at}-{id}" for at, id in enumerate(told["ids"])]

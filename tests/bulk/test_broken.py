@@ -182,6 +182,12 @@ def test_what_was_deleted_long_ago_is_there_again(write, proxied, strike, other,
     assert other.get([doc["_id"] for doc in docs]) == docs
 
 
+def test_what_is_the_same_since_long_is_still_in_conflict(write, proxied, strike, other):
+    other.save(numbered(3))
+    strike(Refuse())
+    assert account(write(proxied, numbered(5))) == {"written": 2, "conflicts": 3}
+
+
 def test_what_was_the_same_long_ago_is_still_in_conflict(write, proxied, strike, other):
     other.save(numbered(3))
     other.save([{**doc, "theirs": True} for doc in other.docs()])
