@@ -38,6 +38,7 @@ place of the next one, None after the last one. It awaits nothing but steps, as 
 _ATTEMPTS = 8
 _FIRST_DELAY = 0.1  # seconds, of the first attempt, at most
 _LATER = (408, 429)  # what 4xx say that may go better next time
+_BROKEN = "invalid_json"  # nor does every client tell an answer that was cut from a whole one
 
 
 class Reader(Protocol[T]):
@@ -93,7 +94,7 @@ class _Endurance:
             not (self._resume and self._begun)
             or self._failures >= _ATTEMPTS
             or is_distrust(error.__cause__)
-            or not (error.code >= 500 or error.code in _LATER)
+            or not (error.code >= 500 or error.code in _LATER or error.error == _BROKEN)
         ):
             raise error
         asked = retry_after(error.status.headers.get("Retry-After"))

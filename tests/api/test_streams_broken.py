@@ -341,7 +341,8 @@ def test_a_reader_that_does_not_read_slows_the_server(http_client):
 def test_pages_of_what_a_selector_finds_are_asked_for_again(gone_through, proxy, db):
     asked = {"selector": {"kind": 1}, "page": 50}
     proxy.plan = lambda request: Cut(500) if proxy.requests == 3 else None
-    with pytest.raises(ConnectionFailed):
+    # To curl an answer that was cut is a whole one, at times; what there is of it is no JSON then.
+    with pytest.raises((ConnectionFailed, ServerError)):
         gone_through(db.find_all, **asked)
     faults = iter([None, Cut(500), error_500(), Reset(300)])
     proxy.plan = lambda request: next(faults, None)
