@@ -20,6 +20,7 @@ from .suite import BENCHMARKS
 DOCS = ROOT / "docs"
 GREY = "#888888"
 OURS = "#a0522d"
+PEERS = ("cloudant", "couchdb-python", "couchdb3", "aiocouch")
 
 INTRODUCTION = """\
 # Performance
@@ -68,17 +69,18 @@ def chart(results: Mapping[str, Any], figure: str, label: str, path: Path) -> No
     axes.plot(STREAMED, found, "o-", color=OURS, label="corduroy")
     for rows, value in zip(STREAMED, found, strict=True):
         axes.annotate(f"{value:.1f}", (rows, value), (0, 7), textcoords="offset points", color=OURS)
-    for name in ("floor", "cloudant", "couchdb-python", "couchdb3", "aiocouch"):
-        if name in results:
-            value = results[name][figure]
-            axes.plot([ROWS], [value], "s", color=GREY)
-            axes.annotate(
-                f"{name} {value:.1f}",
-                (ROWS, value),
-                (7, -3),
-                textcoords="offset points",
-                color=GREY,
-            )
+    others = [name for name in ("floor", *PEERS) if name in results]
+    for at, name in enumerate(sorted(others, key=lambda name: results[name][figure])):
+        value, left = results[name][figure], at % 2  # neighbours would cover each other
+        axes.plot([ROWS], [value], "s", color=GREY)
+        axes.annotate(
+            f"{name} {value:.1f}",
+            (ROWS, value),
+            (-7 if left else 7, -3),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            color=GREY,
+        )
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xticks(STREAMED, [f"{rows:,}" for rows in STREAMED])
