@@ -156,19 +156,18 @@ class Asked:
         """
         if self._again >= 0:
             self._drop_seen(rows)
+        if rows:
+            self._taken += len(rows)
+            if self._resume:
+                self._note(rows)
         if self._skip:
             skipped = min(self._skip, len(rows))
             self._skip -= skipped
-            self._taken += skipped
             del rows[:skipped]
         if self._left is not None:
             del rows[self._left :]
             self._left -= len(rows)
             self.over = self._left == 0
-        if rows:
-            self._taken += len(rows)
-            if self._resume:
-                self._note(rows)
         return rows
 
     def _note(self, rows: list[Row]) -> None:

@@ -116,6 +116,8 @@ ASKED = [
     ("_all_docs", {"descending": True, "include_docs": True}),
     ("_all_docs", {"startkey": "döc-0100", "endkey": "döc-0700", "skip": 20, "limit": 400}),
     ("_all_docs", {"keys": [f"döc-{n:04}" for n in range(899, 0, -2)]}),
+    ("_all_docs", {"keys": [f"döc-{n:04}" for n in range(700)], "skip": 200, "limit": 300}),
+    ("d/by_kind", {"keys": [2, 0, 1], "skip": 350}),
     ("d/by_kind", {}),
     ("d/by_kind", {"descending": True, "skip": 5}),
     ("d/by_kind", {"key": 1}),
@@ -130,7 +132,7 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options"), ASKED, ids=str)
+@pytest.mark.parametrize(("name", "options"), ASKED, ids=lambda given: str(given)[:40])
 def test_a_stream_that_resumes_gives_each_row_once_and_in_order(
     gone_through, proxy, db, library, couchdb_url, monkeypatch, name, options
 ):
