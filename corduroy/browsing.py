@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -114,7 +115,6 @@ class Browsing(Place[S]):
 
         Endpoint: ``GET /{db}/_all_docs``.
         """
-        check_flag(resume, "resume")
         make = functools.partial(_conflicted, keeper=self)
         options = {"conflicts": True, "include_docs": True}
         return _stream(self, self._path, "_all_docs", options, resume, make, docs_only=not resume)
@@ -153,7 +153,6 @@ def stream_docs(
     """Stream documents; arguments as of `Browsing.docs`, and of `stream_rows`."""
     options = _with_list(options)
     encode_options(options, _OF_DOCS, "docs")
-    check_flag(resume, "resume")
     make = functools.partial(_docs, keeper=keeper)
     options = {**options, "include_docs": True}
     # To go on, a row's key and id have to be known.
@@ -171,9 +170,8 @@ def _stream(
     docs_only: bool = False,
 ) -> RowStream[Any, S]:
     check_flag(resume, "resume")
-    asked = functools.partial(Asked, path, name, options, resume)
-    asked()  # bad input is told of here
-    return RowStream(of, lambda: RowReader(of, asked(), make, resume, docs_only, lacking))
+    asked = Asked(path, name, options, resume)  # bad input is told of here, and looked for once
+    return RowStream(of, lambda: RowReader(of, copy.copy(asked), make, resume, docs_only, lacking))
 
 
 def _with_list(options: Mapping[str, Any]) -> Mapping[str, Any]:

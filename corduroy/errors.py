@@ -347,6 +347,19 @@ def error_from_failure(error: Exception, *, method: str, url: str) -> HTTPError:
     return kind(None, name, str(error) or type(error).__name__, method=method, url=url)
 
 
+def may_pass(error: HTTPError) -> bool:
+    """Whether what has failed may go well another time: the server's own trouble, a connection's, or
+    that there was too much to do.
+
+    Args:
+        error (HTTPError): what has failed.
+
+    Returns:
+        bool: False for what is refused for good.
+    """
+    return error.code >= 500 or error.code in (408, 429)
+
+
 def error_from_item(item: dict[str, Any]) -> HTTPError:
     """The exception for one refused document among many (a line of ``_bulk_docs``).
 

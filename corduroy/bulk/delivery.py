@@ -10,7 +10,7 @@ from ..asking import JSON, ask_json
 from ..calls import pause
 from ..conflicts import Merge, merged_by, over, replace, rows_of, server_docs
 from ..drafts import Draft, Merged, failure_of, in_order
-from ..errors import HTTPError, TooLarge
+from ..errors import HTTPError, TooLarge, may_pass
 from ..server import Place
 from ..transport.backoff import Backoff, retry_after
 from ..transport.messages import Request
@@ -130,7 +130,7 @@ class Delivery:
             try:
                 result = await step()
             except HTTPError as error:
-                if not _may_pass(error) or terms.ending or backoff.failures == terms.max_retries:
+                if not may_pass(error) or terms.ending or backoff.failures == terms.max_retries:
                     raise
                 self._whole.pausing = True
                 await pause(backoff.delay(retry_after(error.status.headers.get("Retry-After"))))
@@ -289,8 +289,3 @@ class Delivery:
         part = Delivery(self._terms, drafts[:half], self._whole)
         part._unwritten, part._doubted, part._seen = self._unwritten, self._doubted, self._seen
         await part.run()
-
-
-def _may_pass(error: HTTPError) -> bool:
-    """Whether what has failed is worth another attempt."""
-    return error.code >= 500 or error.code in (408, 429)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ..errors import HTTPError
+from ..errors import HTTPError, may_pass
 from ..feeds.values import in_short
 from ..transport.backoff import Backoff, retry_after
 from ..transport.tls import is_distrust
@@ -16,7 +16,6 @@ T = TypeVar("T")
 # A server that is restarted is back before these have passed: a minute, on average.
 _ATTEMPTS = 10
 _FIRST_PAUSE = 0.5
-_LATER = (408, 429)  # what 4xx say that may go better next time
 
 Say = Callable[[str], None]
 
@@ -43,12 +42,9 @@ async def persistently(ask: Callable[[], Awaitable[T]], say: Say) -> T:
         try:
             return await ask()
         except HTTPError as error:
-            if not _may_pass(error) or backoff.failures + 1 >= _ATTEMPTS:
+            trusted = not is_distrust(error.__cause__)
+            if not (may_pass(error) and trusted) or backoff.failures + 1 >= _ATTEMPTS:
                 raise
             seconds = backoff.delay(retry_after(error.status.headers.get("Retry-After")))
             say(f"{in_short(error)}; trying again in {seconds:.1f} s")
             await asyncio.sleep(seconds)
-
-
-def _may_pass(error: HTTPError) -> bool:
-    return (error.code >= 500 or error.code in _LATER) and not is_distrust(error.__cause__)

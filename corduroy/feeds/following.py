@@ -13,7 +13,7 @@ from typing import Any
 
 from tornado.httpclient import HTTPClientError
 
-from ..errors import HTTPError, ServerError, error_from_failure, error_from_item
+from ..errors import HTTPError, ServerError, error_from_failure, error_from_item, may_pass
 from ..transport.backoff import Backoff, retry_after
 from ..transport.stream import Stream
 from ..transport.tls import is_distrust
@@ -22,8 +22,6 @@ from .source import Source
 from .values import FeedState, in_short
 
 log = logging.getLogger("corduroy.feed")
-
-_PATIENCE = (408, 429)  # what 4xx say that may go better next time
 
 
 class Follower:
@@ -350,7 +348,7 @@ class Follower:
             return "compilation_error" in error.error or "{compilation_error" in error.reason
         if error.code == 404 and self._ever_connected and not isinstance(error.response, dict):
             return False  # a proxy's, while what is behind it starts
-        return error.code not in _PATIENCE
+        return not may_pass(error)
 
     def _stood(self) -> bool:
         """Whether the connection was good for something."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import HTTPError
+from ..errors import HTTPError, may_pass
 from ..options import check_count, check_seconds
 from ..styles import Home, call_back
 from .checkpoint import Checkpoint
@@ -284,7 +284,7 @@ class Run:
         try:
             await checkpoint.write(seq)
         except HTTPError as error:
-            if error.code < 500 and error.code not in (408, 409, 429):
+            if not may_pass(error) and error.code != 409:
                 raise
             log.warning("%s: the checkpoint waits: %s", self._terms.source.path, error)
 

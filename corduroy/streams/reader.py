@@ -18,6 +18,7 @@ from ..errors import (
     ServerError,
     error_from_failure,
     error_from_item,
+    may_pass,
 )
 from ..server import Served
 from ..transport.answer import Answer
@@ -37,8 +38,7 @@ place of the next one, None after the last one. It awaits nothing but steps, as 
 # So many failures in a row, without a row between them, are enough.
 _ATTEMPTS = 8
 _FIRST_DELAY = 0.1  # seconds, of the first attempt, at most
-_LATER = (408, 429)  # what 4xx say that may go better next time
-_BROKEN = "invalid_json"  # nor does every client tell an answer that was cut from a whole one
+_BROKEN = "invalid_json"  # not every client tells an answer that was cut from a whole one
 
 
 class Reader(Protocol[T]):
@@ -94,7 +94,7 @@ class _Endurance:
             not (self._resume and self._begun)
             or self._failures >= _ATTEMPTS
             or is_distrust(error.__cause__)
-            or not (error.code >= 500 or error.code in _LATER or error.error == _BROKEN)
+            or not (may_pass(error) or error.error == _BROKEN)
         ):
             raise error
         asked = retry_after(error.status.headers.get("Retry-After"))
