@@ -39,9 +39,13 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         cookie (str): a ``Cookie`` header to send.
         headers (dict of str to str): headers to send with every request.
         timeout (float): seconds for a whole exchange; 0: no limit; None: the default.
-        verify (bool): False accepts any TLS certificate.
+        verify (bool): False accepts any TLS certificate: whoever is on the way may pretend to be the
+            server. It is logged.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.
-        ssl_context (ssl.SSLContext): instead of both.
+        client_cert (str | Path): a PEM file with the certificate that tells an ``https`` server who is
+            asking, and those that vouch for it.
+        client_key (str | Path): a PEM file with its private key, where that is in a file of its own.
+        ssl_context (ssl.SSLContext): instead of all of these.
         http_client: an `AsyncHTTPClient`, or a class of them, to use instead of corduroy's own.
 
     Raises:

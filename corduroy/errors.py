@@ -328,13 +328,14 @@ def _plainly(error: str, reason: str) -> str:
     return reason
 
 
-def error_from_failure(error: Exception, *, method: str, url: str) -> HTTPError:
+def error_from_failure(error: Exception, *, method: str, url: str, reason: str = "") -> HTTPError:
     """The exception for a request that never got its answer.
 
     Args:
         error (Exception): what the transport met: an `OSError`, a timeout, an error 599 of Tornado's.
         method (str): the request's method.
         url (str): the request's address, without credentials.
+        reason (str): what has happened, where that is known better than ``error`` tells.
 
     Returns:
         HTTPError: a `RequestTimeout` or a `ConnectionFailed`.
@@ -344,7 +345,8 @@ def error_from_failure(error: Exception, *, method: str, url: str) -> HTTPError:
         late = late or getattr(error, "errno", None) == _CURL_TIMED_OUT
     kind = RequestTimeout if late else ConnectionFailed
     name = "timeout" if late else "connection_failed"
-    return kind(None, name, str(error) or type(error).__name__, method=method, url=url)
+    said = reason or str(error) or type(error).__name__
+    return kind(None, name, said, method=method, url=url)
 
 
 def may_pass(error: HTTPError) -> bool:

@@ -37,6 +37,8 @@ class ServerOptions(TypedDict, total=False):
     timeout: float | None
     verify: bool
     ca_certs: str | os.PathLike[str] | None
+    client_cert: str | os.PathLike[str] | None
+    client_key: str | os.PathLike[str] | None
     ssl_context: ssl.SSLContext | None
     http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None
 
@@ -193,6 +195,8 @@ def connect(
     timeout: float | None = None,
     verify: bool = True,
     ca_certs: str | os.PathLike[str] | None = None,
+    client_cert: str | os.PathLike[str] | None = None,
+    client_key: str | os.PathLike[str] | None = None,
     ssl_context: ssl.SSLContext | None = None,
     http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None = None,
 ) -> Server:
@@ -214,11 +218,20 @@ def connect(
         sent["Cookie"] = _cookie(cookie)
     if not full_commit:
         sent["X-Couch-Full-Commit"] = "false"
-    if ca_certs is not None and not isinstance(ca_certs, str | os.PathLike):
-        raise TypeError(f"ca_certs must be a str or a Path, not {ca_certs!r:.80}")
+    files = {"ca_certs": ca_certs, "client_cert": client_cert, "client_key": client_key}
+    for argument, path in files.items():
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise TypeError(f"{argument} must be a str or a Path, not {path!r:.80}")
+    if client_key is not None and client_cert is None:
+        raise ValueError("client_key needs client_cert beside it: the key's certificate")
     if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
         raise TypeError(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r:.80}")
     check_flag(verify, "verify")
+    if client_cert is not None and ssl_context is not None:
+        raise ValueError(
+            "client_cert and ssl_context: give one of them; a context gets its certificate by "
+            "load_cert_chain()"
+        )
     if not verify and (ca_certs is not None or ssl_context is not None):
         given = "ssl_context" if ca_certs is None else "ca_certs"
         raise ValueError(f"verify=False accepts any certificate: give it or {given}, not both")
@@ -234,6 +247,8 @@ def connect(
             timeout=timeout,
             verify=verify,
             ca_certs=ca_certs,
+            client_cert=client_cert,
+            client_key=client_key,
             ssl_context=ssl_context,
             http_client=http_client,
         )

@@ -46,8 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         couch, name = find(options)
     except (ValueError, TypeError) as error:
         parser.error(str(error))
-    except OSError as error:
-        parser.error(f"--ca-certs {options.ca_certs}: {error.strerror}")
     wrong = options.check(options)
     if not name and not options.of_server:
         wrong = "URL names a server, and no database: http://host:5984/name"

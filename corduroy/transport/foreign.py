@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,10 +90,16 @@ def tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:
         return {"ssl_options": trust.context}
     if trust.own:
         raise ValueError(
-            f"ssl_context: {type(client).__name__} takes none: use verify and ca_certs instead"
+            f"ssl_context: {type(client).__name__} takes none: use verify, ca_certs and client_cert "
+            "instead"
         )
-    ca_certs = None if trust.ca_certs is None else str(trust.ca_certs)
-    return {"validate_cert": trust.verify, "ca_certs": ca_certs}
+    files = {
+        "ca_certs": trust.ca_certs,
+        "client_cert": trust.client_cert,
+        "client_key": trust.client_key,
+    }
+    told = {name: os.fspath(path) for name, path in files.items() if path is not None}
+    return {"validate_cert": trust.verify, **told}
 
 
 async def _gathered(producer: Producer) -> bytes:

@@ -34,7 +34,7 @@ from .messages import Request
 from .pending import Waiting, in_task
 from .pool import Origin, Outgoing, Pool
 from .stream import Stream, open_foreign, open_in_pool
-from .tls import trust
+from .tls import explained, trust, warn_if_unchecked
 
 log = logging.getLogger("corduroy")
 
@@ -49,7 +49,8 @@ class Session(Carrying):
         timeout (float | None): seconds for a whole exchange; 0: no limit; None: the default.
         verify (bool): False accepts any certificate.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.
-        ssl_context (ssl.SSLContext | None): instead of both.
+        client_cert, client_key (str | Path): files that say who is asking.
+        ssl_context (ssl.SSLContext | None): instead of all of these.
         http_client: an `AsyncHTTPClient`, or a class of them; None: `KeepAliveHTTPClient`.
     """
 
@@ -62,6 +63,8 @@ class Session(Carrying):
         timeout: float | None = None,
         verify: bool = True,
         ca_certs: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None = None,
     ) -> None:
@@ -73,7 +76,10 @@ class Session(Carrying):
         self.url = f"{parts.scheme}://{netloc}{self.prefix}"
         self.timeout = timeout
         self.http_client = http_client
-        self._trust = trust(verify, ca_certs, ssl_context) if parts.scheme == "https" else None
+        self._trust = None
+        if parts.scheme == "https":
+            self._trust = trust(verify, ca_certs, client_cert, client_key, ssl_context)
+            warn_if_unchecked(self._trust, netloc)
         port = parts.port or (443 if self._trust else 80)
         context = self._trust.context if self._trust else None
         self._origin = Origin(parts.hostname or "", port, context)
@@ -244,7 +250,10 @@ class Session(Carrying):
         if any(error is own for own in request.raised):
             return error
         log.debug("%s %s failed: %s", request.method, request.target, error)
-        return error_from_failure(error, method=request.method, url=self.url + request.target)
+        url = self.url + request.target
+        return error_from_failure(
+            error, method=request.method, url=url, reason=explained(error, self._trust)
+        )
 
     def _judge(self, request: Request, answer: Answer) -> None:
         """Raise what says so if an answer is a refusal; else let it know what it answers."""

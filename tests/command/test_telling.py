@@ -85,7 +85,7 @@ def test_the_address_has_the_credentials_or_the_environment(
         (["dump", "music", "--timeout", "-1"], "timeout"),
         (
             ["dump", "https://h/music", "--ca-certs", "no-such-file"],
-            "--ca-certs no-such-file: No such",
+            "ca_certs 'no-such-file': No such",
         ),
         (["changes", "music", "--limit", "0"], "--limit must be at least 1"),
     ],
