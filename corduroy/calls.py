@@ -12,6 +12,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from .errors import RequestTimeout
 from .transport.messages import Request
 from .transport.pending import Pending, in_task
 from .transport.session import Session
@@ -71,7 +72,8 @@ class Call(asyncio.Future[Any]):
     """
 
     __slots__ = (
-        "_cancelling", "_context", "_coroutine", "_over", "_session", "pending",
+        "_cancelling", "_context", "_coroutine", "_late", "_over", "_session", "_timer", "deadline",
+        "pending", "retries", "strict",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +90,37 @@ class Call(asyncio.Future[Any]):
         self._context = contextvars.copy_context()
         self.pending: Pending | None = None  # what it waits for
         self._cancelling = False
+        self._late = 0.0  # the seconds that it had, once they are over
+        # See `Limits`:
+        self.deadline: float | None = None
+        self.retries: int | None = None
+        self.strict = False
+
+    def limit(self, timeout: float | None, retries: int | None) -> None:
+        """Set its own limits, before it begins.
+
+        Args:
+            timeout (float | None): seconds for all of it; 0: no limit; None: as the session has it.
+            retries (int | None): how often a request is tried again; None: as the session has it.
+        """
+        self.retries = retries
+        if timeout is None:
+            return
+        self.strict = True
+        self.deadline = 0.0
+        if timeout:
+            loop = self.get_loop()
+            self.deadline = loop.time() + timeout
+            self._timer = loop.call_at(self.deadline, self._time_out, timeout)
+
+    def _lift_limit(self) -> None:
+        if self.strict and self.deadline:
+            self._timer.cancel()
+
+    def _time_out(self, timeout: float) -> None:
+        if self.pending is None or not self.pending.cancel():
+            self._cancelling = True
+        self._late = timeout
 
     def begin(self, step: Any, value: Any) -> None:
         """Take the first step; the loop runs, or is about to.
@@ -108,6 +141,7 @@ class Call(asyncio.Future[Any]):
         """Cancel it; see `asyncio.Task.cancel`."""
         if self.done():
             return False
+        self._late = 0.0
         if self.pending is None or not self.pending.cancel():
             self._cancelling = True  # with its next step
         return True
@@ -118,9 +152,11 @@ class Call(asyncio.Future[Any]):
             if type(step) is Request:
                 session.begin(loop, step, self)
             elif type(step) is together:
-                answers = _gather([session.send(request) for request in step.requests])
+                answers = _gather([session.send(request, self) for request in step.requests])
                 in_task(loop, answers, self)
             else:
+                if not self.strict:  # what takes its time by its nature does not count
+                    self.deadline = None
                 in_task(loop, step.function(*step.args), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet
             loop.call_soon(self.resume, None, error)
@@ -161,6 +197,7 @@ class Call(asyncio.Future[Any]):
 
     def _ended(self, value: Any, error: BaseException | None) -> None:
         """The operation has given its value, or has failed."""
+        self._lift_limit()
         if error is None:
             self.set_result(value)
         else:
@@ -169,6 +206,13 @@ class Call(asyncio.Future[Any]):
             self._over()
 
     def _give_up(self) -> None:
+        """It was cancelled, by whoever made it or by its own clock."""
+        self._lift_limit()
+        if self._late:
+            said = f"the call was not done in {self._late:g} s"
+            self._late, self._cancelling = 0.0, False
+            self._ended(None, RequestTimeout(None, "timeout", said))
+            return
         super().cancel()
         if self._over is not None:
             self._over()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 from .calls import aside
@@ -28,8 +28,9 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
 
     Args:
         url (str): ``http://`` or ``https://``, host, port, perhaps a path; credentials in it are
-            percent-decoded, and never shown again. None: ``COUCHDB_URL`` in the environment, or else
-            what `defaults` say.
+            percent-decoded, and never shown again. A list of them: the nodes of a cluster; requests go
+            round those that live. None: ``COUCHDB_URL`` in the environment (several with commas
+            between them), or else what `defaults` say.
         auth: ``(user, password)``, or a `BasicAuth`, `CookieAuth`, `JWTAuth` or `ProxyAuth`, or an
             object of your own with a method ``headers()``.
         full_commit (bool): False asks the server not to wait for its disk.
@@ -38,7 +39,11 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         port (int): goes before the url's.
         cookie (str): a ``Cookie`` header to send.
         headers (dict of str to str): headers to send with every request.
-        timeout (float): seconds for a whole exchange; 0: no limit; None: the default.
+        timeout (float): seconds for a whole call, with all that belongs to it; 0: no limit; None: the
+            default.
+        retries (int): how often a request that has failed is tried again, where that can do no harm;
+            None: the default.
+        on_request: is called with a `RequestEvent` when a request is over, each time that it was sent.
         verify (bool): False accepts any TLS certificate: whoever is on the way may pretend to be the
             server. It is logged.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.
@@ -55,7 +60,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
     @overload
     def __init__(
         self: Couch[Auto],
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         auth: Auth | tuple[str, str] | None = None,
         full_commit: bool = True,
         **options: Unpack[ServerOptions],
@@ -63,7 +68,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
     @overload
     def __init__(
         self: Couch[S2],
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         auth: Auth | tuple[str, str] | None = None,
         full_commit: bool = True,
         *,
@@ -72,7 +77,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
     ) -> None: ...
     def __init__(
         self,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         auth: Auth | tuple[str, str] | None = None,
         full_commit: bool = True,
         *,
@@ -83,8 +88,13 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
 
     @property
     def url(self) -> str:
-        """The server's address, without credentials."""
+        """The server's address, the first one if it has several, without credentials."""
         return self._session.url
+
+    @property
+    def urls(self) -> list[str]:
+        """All of its addresses, without credentials."""
+        return self._session.urls
 
     def with_style(self, style: S2) -> Couch[S2]:
         """The same server in another calling style.
@@ -102,7 +112,12 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
     # -- what happens to its databases --------------------------------------------------------
 
     async def _list_updates(
-        self, /, *, feed: Literal["normal", "longpoll"] = "normal", **options: Any
+        self,
+        /,
+        *,
+        feed: Literal["normal", "longpoll"] = "normal",
+        timeout: float | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """List what has happened to databases; or make a feed of it.
 
@@ -124,7 +139,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
 
         Endpoint: ``GET /_db_updates``.
         """
-        return await list_updates({**options, "feed": feed})
+        return await list_updates({**options, "feed": feed, "timeout": timeout})
 
     def _feed_of_updates(
         self,

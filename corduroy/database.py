@@ -102,7 +102,12 @@ class Database(
     # -- changes and replication --------------------------------------------------------------
 
     async def _list_changes(
-        self, /, *, feed: Literal["normal", "longpoll"] = "normal", **options: Any
+        self,
+        /,
+        *,
+        feed: Literal["normal", "longpoll"] = "normal",
+        timeout: float | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """List what has changed in the database; or make a feed of it.
 
@@ -127,7 +132,8 @@ class Database(
 
         Endpoints: ``GET /{db}/_changes``, ``POST /{db}/_changes``.
         """
-        return await list_changes(self._server, self._path, {**options, "feed": feed})
+        asked = {**options, "feed": feed, "timeout": timeout}
+        return await list_changes(self._server, self._path, asked)
 
     def _feed_of_changes(
         self,

@@ -27,7 +27,15 @@ connect_timeout: float = 20.0
 """Seconds until a connection must stand, the wait for a free one included; 0 is no limit."""
 
 request_timeout: float = 60.0
-"""Seconds until an answer must be whole; 0 is no limit."""
+"""Seconds that a call may take, with all that belongs to it: waiting for its turn, connecting, trying
+again, the body; 0 is no limit."""
+
+retries: int = 3
+"""How often a request that has failed is tried again, where that can do no harm."""
+
+retry_budget: int = 100
+"""How many retries one `Couch` may have spent, of which each request that succeeds gives back a fifth:
+what keeps all who wait from hammering a server that is ill."""
 
 max_clients: int = 64
 """How many requests one `Couch` has under way at once, on one event loop. Others wait their turn.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from tornado.httpclient import AsyncHTTPClient
@@ -13,11 +13,12 @@ from tornado.httpclient import AsyncHTTPClient
 from . import defaults
 from .asking import NOT_OFFERED, ask, ask_json
 from .errors import NotFound, ServerError
-from .options import DATABASES, check_flag, check_int, check_seconds, encode_options
+from .options import DATABASES, check_count, check_flag, check_int, check_seconds, encode_options
 from .styles import S, Styled, check_style
 from .transport.answer import Answer
 from .transport.auth import Auth, BasicAuth
 from .transport.encoding import check_url, quote_segment
+from .transport.events import OnRequest
 from .transport.loops import process
 from .transport.session import Session
 
@@ -35,6 +36,8 @@ class ServerOptions(TypedDict, total=False):
     cookie: str | None
     headers: Mapping[str, str] | None
     timeout: float | None
+    retries: int | None
+    on_request: OnRequest | None
     verify: bool
     ca_certs: str | os.PathLike[str] | None
     client_cert: str | os.PathLike[str] | None
@@ -183,7 +186,7 @@ class Place(Served[S]):
 
 
 def connect(
-    url: str | None,
+    url: str | Sequence[str] | None,
     auth: Auth | tuple[str, str] | None,
     *,
     full_commit: bool = True,
@@ -193,6 +196,8 @@ def connect(
     cookie: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    retries: int | None = None,
+    on_request: OnRequest | None = None,
     verify: bool = True,
     ca_certs: str | os.PathLike[str] | None = None,
     client_cert: str | os.PathLike[str] | None = None,
@@ -201,16 +206,13 @@ def connect(
     http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None = None,
 ) -> Server:
     """Make a `Server` of what a program tells about it; arguments as of `Couch`. Nothing is sent."""
-    name = "url"
-    if url is None:
-        name, url = _usual_url()
-    parts = check_url(url, name)
-    if port is not None:
-        check_int(port, "port", most=65535)
-        host = parts.netloc.removesuffix(f":{parts.port}") if parts.port else parts.netloc
-        url = parts._replace(netloc=f"{host}:{port}").geturl()
+    urls = _urls(url, port)
     if timeout is not None:
         check_seconds(timeout)
+    if retries is not None:
+        check_count(retries, "retries")
+    if on_request is not None and not callable(on_request):
+        raise TypeError(f"on_request must be callable, not {on_request!r:.80}")
     if headers is not None and not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a dict, not {type(headers).__name__}")
     sent = dict(headers or {})
@@ -241,10 +243,12 @@ def connect(
         )
     return Server(
         Session(
-            url,
+            urls,
             auth=_auth(auth, user, password),
             headers=sent,
             timeout=timeout,
+            retries=retries,
+            on_request=on_request,
             verify=verify,
             ca_certs=ca_certs,
             client_cert=client_cert,
@@ -255,12 +259,33 @@ def connect(
     )
 
 
-def _usual_url() -> tuple[str, str]:
-    """The server of a program that names none: where it is named, and its url."""
+def _urls(given: str | Sequence[str] | None, port: int | None) -> list[str]:
+    """The addresses of a server, checked; arguments as of `Couch`."""
+    name = "url"
+    if given is None:
+        name, given = _usual_urls()
+    several = [given] if isinstance(given, str) else given
+    if not isinstance(several, Sequence):
+        raise TypeError(f"{name} must be a str, or a list of them, not {type(given).__name__}")
+    if not several:
+        raise ValueError(f"{name} names no server")
+    parts = [check_url(url, name) for url in several]
+    if port is None:
+        return list(several)
+    check_int(port, "port", most=65535)
+    urls = []
+    for part in parts:
+        host = part.netloc.removesuffix(f":{part.port}") if part.port else part.netloc
+        urls.append(part._replace(netloc=f"{host}:{port}").geturl())
+    return urls
+
+
+def _usual_urls() -> tuple[str, list[str]]:
+    """The server of a program that names none: where it is named, and its addresses."""
     given = os.environ.get("COUCHDB_URL")
     if given:
-        return "COUCHDB_URL", given
-    return "defaults.host", f"{defaults.host}:{defaults.port}"
+        return "COUCHDB_URL", [url.strip() for url in given.split(",") if url.strip()]
+    return "defaults.host", [f"{defaults.host}:{defaults.port}"]
 
 
 def _cookie(cookie: Any) -> str:

@@ -116,3 +116,9 @@ def classic(couchdb_url: str) -> bool:
     """Whether the server of this run speaks as CouchDB 1.x does (PouchDB Server)."""
     with Couch(couchdb_url, style="blocking") as server:
         return "couchdb" not in server.info()
+
+
+@pytest.fixture
+def once(monkeypatch):
+    """Requests are sent once: what a test provokes is seen, and not got over."""
+    monkeypatch.setattr("corduroy.defaults.retries", 0)

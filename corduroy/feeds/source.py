@@ -95,7 +95,7 @@ class Source:
             limit (int | None): how many changes, at most.
 
         Returns:
-            Request: what to send.
+            Request: what to send; the feed has its own way of trying again.
         """
         query = {**self._query, "feed": feed, "since": CHANGES["since"]("since", since)}
         if limit is not None:
@@ -105,13 +105,13 @@ class Source:
         # and by many a proxy.
         headers = {"Accept-Encoding": "identity"}
         if self._body is None:
-            return Request("GET", target, headers=headers)
+            return Request("GET", target, headers=headers, retries=0)
         headers["Content-Type"] = "application/json"
-        return Request("POST", target, body=self._body, headers=headers, safe=True)
+        return Request("POST", target, body=self._body, headers=headers, safe=True, retries=0)
 
     def ask_now(self) -> Request:
         """Ask for the seq that history has come to."""
-        return Request("GET", self.path + query_string({"since": "now", "limit": "1"}))
+        return Request("GET", self.path + query_string({"since": "now", "limit": "1"}), retries=0)
 
     def offering(self) -> AbstractContextManager[None]:
         """Say so in an error if the server does not have what is asked for."""

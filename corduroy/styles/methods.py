@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from ..calls import Call
+from ..options.checks import check_count, check_seconds
 from ..private import block_on
 from .callbacks import Callback, CallbackCall, check_callback
 from .loops import coming_loop, running_loop
@@ -37,7 +38,10 @@ class _Method:
 class operation(_Method, Generic[P, T]):
     """Make an API method, in all calling styles, of a coroutine method written once.
 
-    The method takes one keyword more, ``callback``, and behaves as its object's style says:
+    The method takes three keywords more. ``timeout`` (float) is how many seconds all of it may take,
+    0: no limit; ``retries`` (int) how often a request is tried again; None, of both: as the `Couch` has
+    it. (An operation that has a ``timeout`` of its own keeps that.) With the third, ``callback``, it
+    behaves as its object's style says:
 
     - ``auto``: calls back, if there is a callback; else returns a Future where an event loop runs in
       this thread; else blocks and returns the value.
@@ -56,12 +60,25 @@ class operation(_Method, Generic[P, T]):
         @overload
         def __get__(self, obj: None, owner: Any) -> Callable[..., Any]: ...
         @overload
-        def __get__(self, obj: Styled[Blocking], owner: Any) -> Callable[P, T]: ...
+        def __get__(self, obj: Styled[Blocking], owner: Any) -> Limited[P, T]: ...
         @overload
-        def __get__(self, obj: Styled[Deferred], owner: Any) -> Callable[P, asyncio.Future[T]]: ...
+        def __get__(self, obj: Styled[Deferred], owner: Any) -> Limited[P, asyncio.Future[T]]: ...
         @overload
         def __get__(self, obj: Styled[Auto], owner: Any) -> Callable[..., Any]: ...
         def __get__(self, obj: Any, owner: Any) -> Any: ...
+
+
+class Limited(Protocol[P, T_co]):
+    """A method that takes limits beside its own arguments."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+    @overload
+    def __call__(
+        self, *args: Any, timeout: float | None, retries: int | None = None, **kwargs: Any
+    ) -> T_co: ...
+    @overload
+    def __call__(self, *args: Any, retries: int | None, **kwargs: Any) -> T_co: ...
 
 
 class TwoForms(Protocol[P, T_co, P2, T2_co]):
@@ -170,7 +187,7 @@ class streamed(_Method, Generic[P, T]):
             stream: Any = function(self, *args, **options)
             return stream if callback is None else stream._call_back(callback)
 
-        method.__signature__ = _with_callback(function)  # type: ignore[attr-defined]
+        method.__signature__ = _with_keywords(function, "callback")  # type: ignore[attr-defined]
         self._method = method
 
     if TYPE_CHECKING:
@@ -190,10 +207,24 @@ def _method(
 ) -> Any:
     """The method that starts a coroutine in its object's style; `operation` and `either` say more."""
 
+    # An operation's own timeout is a part of what it asks, or covers it already.
+    has_timeout = "timeout" in inspect.signature(like).parameters
+
     @functools.wraps(like)
     def method(
-        self: Styled[Any], /, *args: Any, callback: Callback | None = None, **options: Any
+        self: Styled[Any],
+        /,
+        *args: Any,
+        callback: Callback | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        **options: Any,
     ) -> Any:
+        limits = None
+        if timeout is not None or retries is not None:
+            if has_timeout:
+                options["timeout"], timeout = timeout, None
+            limits = _checked(timeout, retries)
         form = second if second is not None and second_if(args, options) else first
         coroutine = form(self, *args, **options)
         try:
@@ -202,22 +233,36 @@ def _method(
             step, value = None, done.value
         running = running_loop()
         if running is None or callback is not None or self._style == "blocking":
-            return _dispatch(self, running, coroutine, (step, value), callback)
+            return _dispatch(self, running, coroutine, (step, value), callback, limits)
         call = Call(running, self._session, coroutine)
+        if limits is not None:
+            call.limit(*limits)
         call.begin(step, value)
         return call
 
-    method.__signature__ = _with_callback(like)  # type: ignore[attr-defined]
+    method.__signature__ = _with_keywords(like, "callback", "timeout", "retries")  # type: ignore[attr-defined]
     return method
 
 
-def _with_callback(function: Callable[..., Any]) -> inspect.Signature:
+def _checked(timeout: Any, retries: Any) -> tuple[float | None, int | None]:
+    if timeout is not None:
+        check_seconds(timeout)
+    if retries is not None:
+        check_count(retries, "retries")
+    return timeout, retries
+
+
+def _with_keywords(function: Callable[..., Any], *names: str) -> inspect.Signature:
+    """A function's signature, with keywords more whose default is None."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
-    extra = inspect.Parameter("callback", inspect.Parameter.KEYWORD_ONLY, default=None)
-    last_is_options = parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
-    parameters.insert(len(parameters) - last_is_options, extra)
-    return signature.replace(parameters=parameters)
+    rest = [parameters.pop()] if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD else []
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for name in names
+        if name not in signature.parameters
+    ]
+    return signature.replace(parameters=parameters + rest)
 
 
 def _dispatch(
@@ -226,6 +271,7 @@ def _dispatch(
     coroutine: Coroutine[Any, Any, Any],
     first: tuple[Any, Any],
     callback: Callback | None,
+    limits: tuple[float | None, int | None] | None,
 ) -> Any:
     """Go on where a Future on the running loop is not all that is wanted.
 
@@ -242,9 +288,11 @@ def _dispatch(
         call = Call(coming_loop(None), obj._session, coroutine)
     else:
         return block_on(
-            lambda loop: _begun(Call(loop, obj._session, coroutine, loop.stop), first),
+            lambda loop: _begun(Call(loop, obj._session, coroutine, loop.stop), first, limits),
             beside=asyncio._get_running_loop() is not None,
         )
+    if limits is not None:
+        call.limit(*limits)
     if running is None:
         call.get_loop().call_soon(call.begin, *first)
     else:
@@ -252,7 +300,11 @@ def _dispatch(
     return call
 
 
-def _begun(call: Call, first: tuple[Any, Any]) -> Call:
+def _begun(
+    call: Call, first: tuple[Any, Any], limits: tuple[float | None, int | None] | None
+) -> Call:
+    if limits is not None:
+        call.limit(*limits)
     call.begin(*first)
     return call
 

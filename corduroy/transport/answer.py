@@ -22,7 +22,13 @@ class ConnectionBroken(ConnectionError):
 
 
 class DeadlineMissed(TimeoutError):
-    """The exchange was not done in the time it had."""
+    """The exchange was not done in the time it had.
+
+    Attributes:
+        sent (bool): whether there was a connection that the request went out on.
+    """
+
+    sent = True
 
 
 class MalformedAnswer(ConnectionBroken):

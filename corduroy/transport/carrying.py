@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from .auth import Auth, Grant, RenewingAuth, without_session
 from .encoding import check_header, render_headers
 from .messages import Request
-from .renewal import Carrier, Renewal
+from .renewal import Renewal
 
 
-class Carrying(Carrier):
-    """The headers of a session's requests.
+class Carrying:
+    """The headers of the requests to one address.
 
     Args:
         headers (dict of str to str): what they carry beside credentials.
@@ -21,7 +21,7 @@ class Carrying(Carrier):
     def __init__(self, headers: Mapping[str, str], auth: Auth | None) -> None:
         self.auth: Auth | None = None
         self._bare = _checked(headers)
-        self._renewal: Renewal | None = None
+        self.renewal: Renewal | None = None
         self.carry({}, None)
         if auth is not None:
             self.authenticate(auth)
@@ -46,14 +46,20 @@ class Carrying(Carrier):
         bare = dict(self._bare)
         if cookie := without_session(bare.pop("Cookie", "")):
             bare["Cookie"] = cookie
-        self.auth, self._bare, self._renewal = auth, bare, renewal
+        self.auth, self._bare, self.renewal = auth, bare, renewal
         self.carry(proof or {}, renewal)
         if renewal is not None and grant is not None:
-            renewal.take(self, grant, since)
+            renewal.take(self.carry, grant, since)
 
     def carry(self, proof: Mapping[str, str], source: Renewal | None) -> None:
-        """See `Carrier.carry`."""
-        if source is self._renewal:
+        """Carry these from now on.
+
+        Args:
+            proof (dict of str to str): headers that prove who is asking.
+            source (Renewal | None): whose they are; where it is not ours any more, since somebody has
+                logged in in another way, nothing happens.
+        """
+        if source is self.renewal:
             proof = _checked(proof)
             if "Cookie" in proof and "Cookie" in self._bare:
                 proof["Cookie"] = f"{self._bare['Cookie']}; {proof['Cookie']}"
@@ -81,7 +87,7 @@ class Carrying(Carrier):
         given = {name: value for name, value in self._bare.items() if name.startswith(saying)}
         return {**given, **(self.auth.headers() if self.auth is not None else {})}
 
-    def _headers_of(self, request: Request) -> dict[str, str]:
+    def headers_of(self, request: Request) -> dict[str, str]:
         """The headers of one request."""
         own = self._bare if request.anonymous else self._headers
         return {**own, **(request.headers or {})}

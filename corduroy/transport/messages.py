@@ -23,22 +23,27 @@ class Request:
         timeout (float | None): seconds for the whole exchange, 0: no limit; None: the session's.
         anonymous (bool): whether it goes out without the session's credentials; one with ``headers``.
         raw (bool): whether the answer's body is wanted as it comes, compressed perhaps.
+        guarded (bool): whether the revision or the id that it carries keeps a second one from doing
+            anything; whoever asks then looks at ``doubted``.
+        retries (int | None): how often it is tried again; None: as often as the call or the session
+            says.
 
     Attributes:
+        doubted (bool): whether an attempt before the one that was answered may have been carried out.
         grant: what it went out with, of credentials that are renewed (`transport.renewal`).
-        raised (list of Exception): what the producer raised: an `OSError` of its own is none of the
-            exchange's.
     """
 
     __slots__ = (
         "accept",
         "anonymous",
         "body",
+        "doubted",
         "grant",
+        "guarded",
         "headers",
         "method",
-        "raised",
         "raw",
+        "retries",
         "safe",
         "target",
         "timeout",
@@ -56,6 +61,8 @@ class Request:
         timeout: float | None = None,
         anonymous: bool = False,
         raw: bool = False,
+        guarded: bool = False,
+        retries: int | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -66,29 +73,44 @@ class Request:
         self.timeout = timeout
         self.anonymous = anonymous
         self.raw = raw
+        self.guarded = guarded
+        self.retries = retries
+        self.doubted = False
         self.grant: object = None
-        self.raised: list[Exception] | tuple[()] = ()
         if callable(body):
-            raised: list[Exception] = []
-            self.body, self.raised = _watched(body, raised), raised
+            self.body = _Watched(body)
 
     @property
     def repeatable(self) -> bool:
         """Whether its body is at hand, and not made as it is sent."""
         return not callable(self.body)
 
+    @property
+    def begun(self) -> bool:
+        """Whether a body that is made as it is sent has begun to be."""
+        return isinstance(self.body, _Watched) and self.body.begun
+
+    def has_raised(self, error: Exception) -> bool:
+        """Whether an error is of what makes the body: an `OSError` of its own is none of the
+        exchange's."""
+        return isinstance(self.body, _Watched) and any(error is own for own in self.body.raised)
+
     def __await__(self) -> Generator[Request, Answer, Answer]:
         return (yield self)
 
 
-def _watched(produce: Producer, raised: list[Exception]) -> Producer:
-    """A producer whose exceptions are noted."""
+class _Watched:
+    """A producer that knows whether it has begun, and what it has raised."""
 
-    async def watched(write: Any) -> None:
+    def __init__(self, produce: Producer) -> None:
+        self.begun = False
+        self.raised: list[Exception] = []
+        self._produce = produce
+
+    async def __call__(self, write: Any) -> None:
+        self.begun = True
         try:
-            await produce(write)
+            await self._produce(write)
         except Exception as error:
-            raised.append(error)
+            self.raised.append(error)
             raise
-
-    return watched

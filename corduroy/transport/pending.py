@@ -19,14 +19,35 @@ class Pending(Protocol):
         """Give it up: its `Waiting` gets a `CancelledError`, soon or at once."""
 
 
+class Limits:
+    """How long something may take, and how often it may be tried.
+
+    Attributes:
+        deadline (float | None): the loop's time by which all must be done; 0: no limit; None: as the
+            session has it, from the first request on.
+        strict (bool): whether that counts for requests which have more time by themselves, too.
+        retries (int | None): how often a request is tried again; None: as the session has it.
+    """
+
+    __slots__ = ("deadline", "retries", "strict")
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.strict = False
+        self.retries: int | None = None
+
+
 class Waiting(Protocol):
-    """Who waits for what is under way.
+    """Who waits for what is under way; its other attributes are those of `Limits`.
 
     Attributes:
         pending (Pending | None): what that is.
     """
 
     pending: Pending | None
+    deadline: float | None
+    strict: bool
+    retries: int | None
 
     def resume(self, value: Any, error: BaseException | None) -> None:
         """Go on with the value, or with what was raised; called once, on the loop."""

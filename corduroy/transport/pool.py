@@ -29,13 +29,15 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @contextlib.asynccontextmanager
-async def _until(deadline: float, message: str) -> AsyncIterator[None]:
+async def _until(deadline: float, message: str, sent: bool = False) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout_at(deadline or None) as limit:
             yield
     except TimeoutError:
         if limit.expired():
-            raise DeadlineMissed(message) from None
+            missed = DeadlineMissed(message)
+            missed.sent = sent
+            raise missed from None
         raise
 
 
@@ -69,11 +71,12 @@ class Outgoing:
     Attributes:
         connect_by (float): the loop's time until which it must be on its way; 0: no limit.
         done_by (float): the loop's time until which the answer must be whole; 0: no limit.
+        reused (bool | None): whether its connection had served before; None: it has none yet.
     """
 
     __slots__ = (
         "bodiless", "connect_by", "done_by", "go_ahead", "head", "length", "origin", "pace",
-        "producer", "safe",
+        "producer", "reused", "safe",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +104,7 @@ class Outgoing:
         self.length = length
         self.go_ahead = go_ahead
         self.pace = pace
+        self.reused: bool | None = None
 
 
 class Pool:
@@ -198,7 +202,7 @@ class Pool:
         self,
         origin: Origin,
         head: bytes,
-        total: float,
+        done_by: float,
         safe: bool,
         bodiless: bool,
         over: Callable[[Connection], None],
@@ -206,7 +210,7 @@ class Pool:
         """Send a request at once, if there is a slot for it and a connection at hand.
 
         Args:
-            origin, head, total, safe, bodiless: as of `Outgoing`.
+            origin, head, done_by, safe, bodiless: as of `Outgoing`.
             over: is called with the connection when the exchange is over, and must `release` it.
 
         Returns:
@@ -214,11 +218,10 @@ class Pool:
         """
         if self._closed or self._active >= self.max_clients or self._waiting:
             return None
-        now = self.loop.time()
-        connection = self._idle_connection(origin, now, safe)
+        connection = self._idle_connection(origin, self.loop.time(), safe)
         if connection is not None:
             self._active += 1
-            connection.start(head, True, bodiless, now + total if total else 0.0, over)
+            connection.start(head, True, bodiless, done_by, over)
         return connection
 
     def release(self, connection: Connection) -> None:
@@ -272,6 +275,7 @@ class Pool:
             raise RuntimeError("the client has been closed")
         while True:
             at_hand = self._idle_connection(out.origin, self.loop.time(), out.safe)
+            out.reused = at_hand is not None
             connection = at_hand or await self._dial(out)
             due = self.loop.time() + within if within else 0.0
             try:
@@ -309,6 +313,7 @@ class Pool:
             await self._queue(out)
         try:
             at_hand = self._idle_connection(out.origin, self.loop.time(), out.safe)
+            out.reused = at_hand is not None
             return at_hand or await self._connect(out)
         except BaseException:
             self._free()
@@ -409,7 +414,7 @@ class Pool:
                 self._idle[origin].remove(connection)
 
     async def _send_body(self, connection: Connection, out: Outgoing, producer: Producer) -> None:
-        async with _until(out.done_by, "Timeout while sending the body"):
+        async with _until(out.done_by, "Timeout while sending the body", sent=True):
             await connection.produce(
                 producer, length=out.length, go_ahead=out.go_ahead, pace=out.pace
             )

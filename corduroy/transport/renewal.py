@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Protocol
 
 from .answer import Answer
-from .auth import Grant, RenewingAuth
+from .auth import Grant, RenewingAuth, Send
 from .messages import Request
 
 # The parts of a grant's life in which it is fresh, and in which it is good. CouchDB refreshes a cookie
@@ -30,24 +29,12 @@ _GOOD = 0.9
 _TICK = 1.0
 
 
-class Carrier(Protocol):
-    """Who carries what is granted: a session."""
-
-    async def send(self, request: Request) -> Answer:
-        """Send a request and wait for its answer."""
-
-    def carry(self, headers: Mapping[str, str], source: Renewal) -> None:
-        """Send these headers with every request from now on.
-
-        Args:
-            headers (dict of str to str): the headers.
-            source (Renewal): whose they are; where it is not the session's any more, since somebody
-                else has logged in, nothing happens.
-        """
+Carry = Callable[[Mapping[str, str], "Renewal"], None]
+"""Has requests carry what is granted: `Carrying.carry`."""
 
 
 class Renewal:
-    """The grants of one session, one after another.
+    """The grants of one address, one after another.
 
     Args:
         auth (RenewingAuth): what they are granted to.
@@ -64,12 +51,13 @@ class Renewal:
         request.grant = self._grant
         return monotonic() < self._fresh_until
 
-    async def prepare(self, carrier: Carrier, request: Request) -> float:
+    async def prepare(self, send: Send, carry: Carry, request: Request) -> float:
         """See to it that a request goes out with what is good; one that cannot be repeated, with what
         is fresh.
 
         Args:
-            carrier: sends it.
+            send: sends a request to the address.
+            carry: takes over what is granted.
             request (Request): the request.
 
         Returns:
@@ -81,15 +69,15 @@ class Renewal:
         if not request.anonymous:
             limit = self._good_until if request.repeatable else self._fresh_until
             if monotonic() >= limit:
-                await self._renew(carrier)
+                await self._renew(send, carry)
             request.grant = self._grant
         return monotonic()
 
-    def spent(self, carrier: Carrier, request: Request, answer: Answer, sent: float) -> bool:
+    def spent(self, carry: Carry, request: Request, answer: Answer, sent: float) -> bool:
         """Take from an answer what it says of the grant that its request went out with.
 
         Args:
-            carrier, request: as of `prepare`.
+            carry, request: as of `prepare`.
             answer (Answer): the answer.
             sent (float): when the request was sent.
 
@@ -104,14 +92,14 @@ class Renewal:
             return request.repeatable
         refreshed = self._auth.refreshed(answer)
         if refreshed is not None:
-            self.take(carrier, refreshed, sent)
+            self.take(carry, refreshed, sent)
         return False
 
-    def take(self, carrier: Carrier, grant: Grant, since: float) -> None:
+    def take(self, carry: Carry, grant: Grant, since: float) -> None:
         """Have requests carry a grant, if it is better than what there is.
 
         Args:
-            carrier: sends them.
+            carry: takes it over.
             grant (Grant): the grant.
             since (float): when it was asked for.
         """
@@ -120,9 +108,9 @@ class Renewal:
             self._grant = grant
             self._fresh_until = min(since + _FRESH * grant.life, good_until)
             self._good_until = good_until
-            carrier.carry(grant.headers, self)
+            carry(grant.headers, self)
 
-    async def _renew(self, carrier: Carrier) -> None:
+    async def _renew(self, send: Send, carry: Carry) -> None:
         """Have a new grant; whoever comes meanwhile waits for the same."""
         loop = asyncio.get_running_loop()
         while (theirs := self._under_way.get(loop)) is not None:
@@ -135,9 +123,9 @@ class Renewal:
         self._under_way[loop] = ours = loop.create_future()
         try:
             since = monotonic()
-            grant = await self._auth.grant(carrier.send)
+            grant = await self._auth.grant(send)
             self._good_until = -math.inf  # the newest counts, be its life shorter
-            self.take(carrier, grant, since)
+            self.take(carry, grant, since)
             ours.set_result(None)
         except Exception as error:
             ours.set_exception(error)

@@ -293,3 +293,8 @@ def configured3(ground3: Live) -> Iterator[Callable[[str, Any], None]]:
             ground3.offstage(act)
 
         yield configure
+
+
+@pytest.fixture(autouse=True)
+def _once(once):
+    """These tests are about single exchanges."""

@@ -320,9 +320,10 @@ def test_no_secret_shows(call, serve, caplog, way, code):
         error = caught.value
         shown(error, error.args, error.status, *traceback.format_exception(error))
         assert not [word for word in SPELLINGS if word.encode() in pickle.dumps(error)]
-    shown(auth, couch, couch.database("x"), session, session._renewal, caplog.text)
-    if session._renewal is not None:
-        shown(session._renewal._grant, session._renewal.__dict__)
+    shown(auth, couch, couch.database("x"), session, session._ways.all[0].renewal, caplog.text)
+    if session._ways.all[0].renewal is not None:
+        renewal = session._ways.all[0].renewal
+        shown(renewal._grant, renewal.__dict__)
     assert caplog.records
 
 

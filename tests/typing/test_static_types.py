@@ -76,7 +76,7 @@ if TYPE_CHECKING:
         assert_type(db.partition("p").all_docs(), ViewResult)
         assert_type(db.exists(), bool)
         db.get(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-        db.exists(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        db.exists(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def documents() -> None:
         db = Couch("http://db", style="blocking").database("x")

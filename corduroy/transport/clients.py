@@ -1,0 +1,88 @@
+"""The HTTP clients of a session, one for each event loop that it is used on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from tornado.httpclient import AsyncHTTPClient
+
+from .. import defaults
+from .client import KeepAliveHTTPClient
+from .loops import close_now, close_with_loop, keep_forever, process
+
+
+class Clients:
+    """Finds, or makes, the client of the loop that it is asked on.
+
+    Args:
+        given: an `AsyncHTTPClient`, or a class of them; None: `KeepAliveHTTPClient`.
+        max_body_size (int | None): as of `Couch`.
+    """
+
+    def __init__(
+        self,
+        given: AsyncHTTPClient | type[AsyncHTTPClient] | None,
+        max_body_size: int | None = None,
+    ) -> None:
+        self.given = given
+        self._max_body_size = max_body_size
+        self._of: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
+        self._generation = process.generation
+
+    def known(self, loop: asyncio.AbstractEventLoop) -> AsyncHTTPClient | None:
+        """The client of a loop, if it has one already."""
+        if self._generation != process.generation:
+            self._forget_inherited()
+        return self._of.get(loop)
+
+    def here(self) -> AsyncHTTPClient:
+        """The client of the running loop."""
+        loop = asyncio.get_running_loop()
+        client = self.known(loop)
+        return self._made(loop) if client is None else client
+
+    async def close(self) -> None:
+        """Close the connections of the running loop; those of other loops close when they run."""
+        if self._generation != process.generation:
+            self._forget_inherited()
+        self._let_go()
+        # One turn to close the clients here, and one for what they leave to the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_of"):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        clients, self._of = self._of, {}
+        for loop, client in clients.items():
+            if client is not self.given and not loop.is_closed():
+                with contextlib.suppress(RuntimeError):  # that loop was closed just now
+                    loop.call_soon_threadsafe(close_now, loop, client)
+
+    def _made(self, loop: asyncio.AbstractEventLoop) -> AsyncHTTPClient:
+        for other in list(self._of):  # other threads may change it at the same time
+            if other.is_closed():
+                self._of.pop(other, None)
+        given = self.given
+        client: AsyncHTTPClient
+        if given is None:
+            client = KeepAliveHTTPClient(force_instance=True, max_clients=None)
+        elif isinstance(given, type):
+            client = given(force_instance=True, max_clients=defaults.max_clients)
+        elif given.io_loop.asyncio_loop is loop:  # type: ignore[attr-defined]
+            client = given
+        else:  # one of the same kind, for a loop that the given one does not know
+            client = type(given)(force_instance=True, defaults=given.defaults)
+        if client is not given:
+            close_with_loop(loop, client)
+        self._of[loop] = client
+        return client
+
+    def _forget_inherited(self) -> None:
+        """Leave the clients alone that a forked child has from its parent."""
+        keep_forever(self._of)
+        self._of = {}
+        self._generation = process.generation

@@ -1,0 +1,167 @@
+"""Ways: the addresses at which a server, or the nodes of a cluster, can be asked.
+
+Requests go round those that live. One that fails is left alone, each time for longer; when its rest is
+over, one request looks in with a light probe before the others come back.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from collections.abc import Container, Mapping, Sequence
+from time import monotonic
+from urllib.parse import SplitResult, unquote
+
+from .answer import Answer
+from .auth import Auth, BasicAuth
+from .carrying import Carrying
+from .encoding import check_url, render_headers
+from .messages import Request
+from .pool import Origin
+from .tls import Trust
+
+log = logging.getLogger("corduroy.cluster")
+
+# Seconds for which an address is left alone after its first failure, and at most.
+_REST = 1.0
+_LONGEST_REST = 60.0
+_DOUBLINGS = 10
+
+# Seconds that a probe may take; the prober's own request waits as long.
+PROBING = 2.0
+
+
+class Way(Carrying):
+    """One address: where it leads, what requests to it carry, and how it has fared.
+
+    Args:
+        url (str): ``http://`` or ``https://``, with or without credentials and a path.
+        auth (Auth | None): goes before credentials in the url.
+        headers (dict of str to str): what requests carry beside credentials.
+        trust (Trust | None): for ``https``.
+
+    Attributes:
+        url (str): without credentials.
+        netloc (str): its host and port.
+        origin (Origin): where its connections lead.
+        failures (int): how often in a row it has failed.
+        resting_until (float): by the monotonic clock.
+    """
+
+    def __init__(
+        self, url: str, auth: Auth | None, headers: Mapping[str, str], trust: Trust | None
+    ) -> None:
+        parts = check_url(url)
+        if auth is None and parts.username:
+            auth = BasicAuth(unquote(parts.username), unquote(parts.password or ""))
+        self.netloc = netloc = parts.netloc.rpartition("@")[2]
+        self._prefix = parts.path.rstrip("/")
+        self.url = f"{parts.scheme}://{netloc}{self._prefix}"
+        self.trust = trust if parts.scheme == "https" else None
+        self.origin = _origin(parts, self.trust)
+        self.failures = 0
+        self.resting_until = 0.0
+        super().__init__({"Host": netloc, **headers}, auth)
+
+    def message(self, request: Request) -> bytes:
+        """What is sent: request line, headers, the empty line, and the body if it is at hand."""
+        method, lines, body = request.method, self._head, request.body
+        if request.headers or request.anonymous:
+            lines = render_headers(self.headers_of(request))
+        if body is None:
+            if method in ("POST", "PUT"):
+                lines += "Content-Length: 0\r\n"
+        elif not callable(body):
+            lines += f"Content-Length: {len(body)}\r\n"
+        elif "Content-Length" not in (request.headers or {}):
+            lines += "Transfer-Encoding: chunked\r\n"
+        head = f"{method} {self._prefix}{request.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+        return head if body is None or callable(body) else head + body
+
+    def failed(self, why: object) -> None:
+        """Leave it alone for a while."""
+        self.failures += 1
+        bound = min(_LONGEST_REST, _REST * 2.0 ** min(self.failures - 1, _DOUBLINGS))
+        seconds = random.uniform(0.5, 1.0) * bound
+        self.resting_until = monotonic() + seconds
+        log.warning("%s is left alone for %.1f s: %s", self.url, seconds, why)
+
+    def succeeded(self) -> None:
+        """It lives."""
+        if self.failures:
+            log.info("%s is back", self.url)
+            self.failures = 0
+            self.resting_until = 0.0
+
+
+class Ways:
+    """The addresses of one server.
+
+    Args:
+        ways (list of Way): at least one.
+
+    Attributes:
+        all (list of Way): these.
+        only (Way | None): the only one, if there are no others.
+    """
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.all = list(ways)
+        self.only = ways[0] if len(ways) == 1 else None
+        self._turns = itertools.count(random.randrange(len(ways)))
+
+    def living(self) -> Way | None:
+        """The next one in turn that lives; None if there is none, or one wants to be probed."""
+        if self.only is not None:
+            return self.only
+        now, number = monotonic(), len(self.all)
+        first = next(self._turns)
+        found = None
+        for way in (self.all[(first + at) % number] for at in range(number)):
+            if not way.failures:
+                found = found or way
+            elif way.resting_until <= now:
+                return None
+        return found
+
+    def to_probe(self) -> Way | None:
+        """One whose rest is over; whoever gets it must probe it, and nobody else gets it meanwhile."""
+        now = monotonic()
+        for way in self.all:
+            if self.only is None and way.failures and way.resting_until <= now:
+                way.resting_until = now + PROBING + 1.0
+                return way
+        return None
+
+    def choose(self, tried: Container[Way]) -> Way:
+        """The one that an attempt should go to: of those not tried yet, one that lives; or else the
+        one whose rest is over first."""
+        if self.only is not None:
+            return self.only
+        number, first = len(self.all), next(self._turns)
+        ways = [self.all[(first + at) % number] for at in range(number)]
+        fresh = [way for way in ways if way not in tried] or ways
+        return min(fresh, key=lambda way: way.resting_until if way.failures else 0.0)
+
+
+def probe() -> Request:
+    """What asks whether a server takes requests. It names nobody."""
+    return Request(
+        "GET", "/_up", accept=range(300, 600), timeout=PROBING, anonymous=True, retries=0
+    )
+
+
+def lives(answer: Answer) -> bool:
+    """Whether the answer to a probe is that of a server that takes requests.
+
+    One that is in maintenance says so with 404; so does one that has no ``_up``, in other words.
+    """
+    if answer.code == 404:
+        return b"maintenance" not in answer.body
+    return answer.code < 500
+
+
+def _origin(parts: SplitResult, trust: Trust | None) -> Origin:
+    port = parts.port or (443 if trust else 80)
+    return Origin(parts.hostname or "", port, trust.context if trust else None)
