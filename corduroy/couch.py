@@ -39,6 +39,8 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         cookie (str): a ``Cookie`` header to send.
         headers (dict of str to str): headers to send with every request.
         timeout (float): seconds for a whole exchange; 0: no limit; None: the default.
+        max_body_size (int): how many bytes an answer may have that is held whole, compressed or not,
+            and a row of a stream, or a change of a feed; 0: no limit; None: the default.
         verify (bool): False accepts any TLS certificate: whoever is on the way may pretend to be the
             server. It is logged.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.

@@ -13,7 +13,7 @@ from tornado.httpclient import AsyncHTTPClient
 from . import defaults
 from .asking import NOT_OFFERED, ask, ask_json
 from .errors import NotFound, ServerError
-from .options import DATABASES, check_flag, check_int, check_seconds, encode_options
+from .options import DATABASES, check_count, check_flag, check_int, check_seconds, encode_options
 from .styles import S, Styled, check_style
 from .transport.answer import Answer
 from .transport.auth import Auth, BasicAuth
@@ -35,6 +35,7 @@ class ServerOptions(TypedDict, total=False):
     cookie: str | None
     headers: Mapping[str, str] | None
     timeout: float | None
+    max_body_size: int | None
     verify: bool
     ca_certs: str | os.PathLike[str] | None
     client_cert: str | os.PathLike[str] | None
@@ -193,6 +194,7 @@ def connect(
     cookie: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    max_body_size: int | None = None,
     verify: bool = True,
     ca_certs: str | os.PathLike[str] | None = None,
     client_cert: str | os.PathLike[str] | None = None,
@@ -211,6 +213,8 @@ def connect(
         url = parts._replace(netloc=f"{host}:{port}").geturl()
     if timeout is not None:
         check_seconds(timeout)
+    if max_body_size is not None:
+        check_count(max_body_size, "max_body_size")
     if headers is not None and not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a dict, not {type(headers).__name__}")
     sent = dict(headers or {})
@@ -245,6 +249,7 @@ def connect(
             auth=_auth(auth, user, password),
             headers=sent,
             timeout=timeout,
+            max_body_size=max_body_size,
             verify=verify,
             ca_certs=ca_certs,
             client_cert=client_cert,

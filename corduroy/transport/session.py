@@ -33,7 +33,7 @@ from .loops import close_now, close_with_loop, keep_forever, process
 from .messages import Request
 from .pending import Waiting, in_task
 from .pool import Origin, Outgoing, Pool
-from .stream import Stream, open_foreign, open_in_pool
+from .stream import Stream, open_foreign, open_in_pool, take_whole
 from .tls import explained, trust, warn_if_unchecked
 
 log = logging.getLogger("corduroy")
@@ -47,6 +47,8 @@ class Session(Carrying):
         auth (Auth | None): goes before credentials in the url.
         headers (dict of str to str): sent with every request.
         timeout (float | None): seconds for a whole exchange; 0: no limit; None: the default.
+        max_body_size (int | None): bytes of an answer that is held whole; 0: no limit; None: the
+            default.
         verify (bool): False accepts any certificate.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.
         client_cert, client_key (str | Path): files that say who is asking.
@@ -61,6 +63,7 @@ class Session(Carrying):
         auth: Auth | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        max_body_size: int | None = None,
         verify: bool = True,
         ca_certs: str | os.PathLike[str] | None = None,
         client_cert: str | os.PathLike[str] | None = None,
@@ -75,6 +78,7 @@ class Session(Carrying):
         self.prefix = parts.path.rstrip("/")
         self.url = f"{parts.scheme}://{netloc}{self.prefix}"
         self.timeout = timeout
+        self.max_body_size = max_body_size
         self.http_client = http_client
         self._trust = None
         if parts.scheme == "https":
@@ -129,7 +133,9 @@ class Session(Carrying):
         answer = failure = None
         try:
             answer = connection.result()
-            self._judge(request, _plain(answer, request) if answer.gzipped else answer)
+            if answer.gzipped:
+                _unzip(answer, request, self.max_body_size)
+            self._judge(request, answer)
         except BaseException as error:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
             failure = error.with_traceback(None)
@@ -233,11 +239,7 @@ class Session(Carrying):
                 headers, url = self._headers_of(request), self.url + request.target
                 stream = await open_foreign(client, request, url, headers, self._trust, within)
             if stream.answer.code >= 300:
-                try:
-                    while piece := await stream.read(within):
-                        stream.answer.body += piece
-                finally:
-                    stream.close()
+                await take_whole(stream, within, self.max_body_size)
         except (OSError, HTTPClientError) as error:
             raise self._failure(request, error) from error
         if again and renewal is not None and renewal.spent(self, request, stream.answer, sent):
@@ -311,7 +313,9 @@ class Session(Carrying):
         given = self.http_client
         client: AsyncHTTPClient
         if given is None:
-            client = KeepAliveHTTPClient(force_instance=True, max_clients=None)
+            client = KeepAliveHTTPClient(
+                force_instance=True, max_clients=None, max_body_size=self.max_body_size
+            )
         elif isinstance(given, type):
             client = given(force_instance=True, max_clients=defaults.max_clients)
         elif given.io_loop.asyncio_loop is loop:  # type: ignore[attr-defined]
@@ -336,7 +340,9 @@ class Session(Carrying):
         made = not request.repeatable
         out = self._outgoing(pool, request, 0.0 if made else timeout)
         out.pace = timeout if made else 0.0
-        return _plain(await pool.request(out), request)
+        answer = await pool.request(out)
+        _unzip(answer, request, self.max_body_size)
+        return answer
 
     def _outgoing(self, pool: Pool, request: Request, total: float) -> Outgoing:
         producer = request.body if callable(request.body) else None
@@ -375,11 +381,10 @@ class Session(Carrying):
         return defaults.request_timeout if self.timeout is None else self.timeout
 
 
-def _plain(answer: Answer, request: Request) -> Answer:
-    """An answer with its body decompressed; but for those that are wanted as they come."""
+def _unzip(answer: Answer, request: Request, limit: int | None) -> None:
+    """Decompress an answer's body; but for those that are wanted as they come."""
     if answer.body and answer.gzipped and not (request.raw and answer.code < 300):
-        answer.body = gunzip(answer.body, None)
-    return answer
+        answer.body = gunzip(answer.body, limit)
 
 
 def _decoded(body: bytes | bytearray) -> Any:
