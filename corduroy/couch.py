@@ -44,6 +44,8 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         retries (int): how often a request that has failed is tried again, where that can do no harm;
             None: the default.
         on_request: is called with a `RequestEvent` when a request is over, each time that it was sent.
+        max_body_size (int): how many bytes an answer may have that is held whole, compressed or not,
+            and a row of a stream, or a change of a feed; 0: no limit; None: the default.
         verify (bool): False accepts any TLS certificate: whoever is on the way may pretend to be the
             server. It is logged.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.

@@ -37,6 +37,13 @@ retry_budget: int = 100
 """How many retries one `Couch` may have spent, of which each request that succeeds gives back a fifth:
 what keeps all who wait from hammering a server that is ill."""
 
+max_body_size: int = 1024 * 1024 * 1024
+"""How many bytes an answer may have that is held whole, both as it comes and decompressed; and a row of
+a stream, or a change of a feed. What is larger is an `AnswerTooLarge`; 0 is no limit."""
+
+max_header_size: int = 64 * 1024
+"""How many bytes an answer may have before its body."""
+
 max_clients: int = 64
 """How many requests one `Couch` has under way at once, on one event loop. Others wait their turn.
 (Another client than corduroy's own, of a class that the `Couch` was given, reads it once.)"""

@@ -38,6 +38,7 @@ class ServerOptions(TypedDict, total=False):
     timeout: float | None
     retries: int | None
     on_request: OnRequest | None
+    max_body_size: int | None
     verify: bool
     ca_certs: str | os.PathLike[str] | None
     client_cert: str | os.PathLike[str] | None
@@ -198,6 +199,7 @@ def connect(
     timeout: float | None = None,
     retries: int | None = None,
     on_request: OnRequest | None = None,
+    max_body_size: int | None = None,
     verify: bool = True,
     ca_certs: str | os.PathLike[str] | None = None,
     client_cert: str | os.PathLike[str] | None = None,
@@ -213,6 +215,8 @@ def connect(
         check_count(retries, "retries")
     if on_request is not None and not callable(on_request):
         raise TypeError(f"on_request must be callable, not {on_request!r:.80}")
+    if max_body_size is not None:
+        check_count(max_body_size, "max_body_size")
     if headers is not None and not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a dict, not {type(headers).__name__}")
     sent = dict(headers or {})
@@ -249,6 +253,7 @@ def connect(
             timeout=timeout,
             retries=retries,
             on_request=on_request,
+            max_body_size=max_body_size,
             verify=verify,
             ca_certs=ca_certs,
             client_cert=client_cert,

@@ -35,6 +35,10 @@ class MalformedAnswer(ConnectionBroken):
     """What came is no HTTP."""
 
 
+class SpokeTLS(MalformedAnswer):
+    """What came is TLS, and nobody has asked for it."""
+
+
 class BodyTooLarge(ConnectionBroken):
     """The body is larger than the client takes."""
 

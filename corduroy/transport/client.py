@@ -260,10 +260,8 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
 def _new_context(request: HTTPRequest) -> ssl.SSLContext:
     if request.ssl_options is not None:
         return ssl_options_to_context(request.ssl_options, server_side=False)
-    context = client_context(request.validate_cert is not False, request.ca_certs)
-    if request.client_cert is not None:
-        context.load_cert_chain(request.client_cert, request.client_key)
-    return context
+    checked = request.validate_cert is not False
+    return client_context(checked, request.ca_certs, request.client_cert, request.client_key)
 
 
 def _address(interface: str | None) -> str | None:

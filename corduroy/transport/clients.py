@@ -69,7 +69,9 @@ class Clients:
         given = self.given
         client: AsyncHTTPClient
         if given is None:
-            client = KeepAliveHTTPClient(force_instance=True, max_clients=None)
+            client = KeepAliveHTTPClient(
+                force_instance=True, max_clients=None, max_body_size=self._max_body_size
+            )
         elif isinstance(given, type):
             client = given(force_instance=True, max_clients=defaults.max_clients)
         elif given.io_loop.asyncio_loop is loop:  # type: ignore[attr-defined]

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from collections.abc import Callable
 from typing import cast
 
 import httptools
 
-from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed, MalformedAnswer
+from .answer import (
+    Answer,
+    BodyTooLarge,
+    ConnectionBroken,
+    DeadlineMissed,
+    MalformedAnswer,
+    SpokeTLS,
+)
 from .sending import Sending, resolve
-from .tls import farewell
+from .tls import farewell, is_alert
 
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
 _HELD = 64 * 1024
@@ -218,7 +226,7 @@ class Connection(Sending, asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._refuse("the server changes to another protocol")
         except httptools.HttpParserError as error:
-            self._refuse(f"the answer is no HTTP: {error}")
+            self._refuse_no_http(error)
         else:
             if self._answer is None and self._forerun + len(self._head) > _HEAD:
                 self._refuse(f"the headers are larger than {_HEAD} bytes")
@@ -240,7 +248,10 @@ class Connection(Sending, asyncio.Protocol):
         if exc is None and not self._torn and self._ends_with_connection():
             self._end()
         else:
-            self._break(ConnectionBroken(str(exc or "the server closed the connection")))
+            broken = ConnectionBroken(str(exc or "the server closed the connection"))
+            if isinstance(exc, ssl.SSLError):  # its frames hold what was sent: credentials
+                broken.__cause__ = exc.with_traceback(None)
+            self._break(broken)
         self._tell()
 
     # -- what the parser calls ----------------------------------------------------------------
@@ -334,10 +345,16 @@ class Connection(Sending, asyncio.Protocol):
             over(self)
             del over  # what it raises for somebody remembers this frame
 
-    def _refuse(self, message: str) -> None:
+    def _refuse(self, message: str, kind: type[MalformedAnswer] = MalformedAnswer) -> None:
         if not self._done:
-            self._break(MalformedAnswer(message))
+            self._break(kind(message))
         self.abort()
+
+    def _refuse_no_http(self, error: Exception) -> None:
+        if is_alert(self._head):
+            self._refuse("the server speaks TLS on this port: ask for https://", SpokeTLS)
+        else:
+            self._refuse(f"the answer is no HTTP: {error}")
 
     def _ends_with_connection(self) -> bool:
         """Whether the answer is one whose end is the connection's end."""

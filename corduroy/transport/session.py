@@ -33,7 +33,7 @@ from .messages import Request
 from .pending import Limits, Waiting, in_task
 from .pool import Outgoing, Pool
 from .retrying import PASSING, Attempts, Budget
-from .stream import Stream, open_foreign, open_in_pool
+from .stream import Stream, open_foreign, open_in_pool, take_whole
 from .tls import explained, trust, warn_if_unchecked
 from .way import Way, Ways, lives, probe
 
@@ -55,6 +55,8 @@ class Session:
         headers (dict of str to str): sent with every request.
         timeout (float | None): seconds for a whole call; 0: no limit; None: the default.
         retries (int | None): how often a request that failed is tried again; None: the default.
+        max_body_size (int | None): bytes of an answer that is held whole; 0: no limit; None: the
+            default.
         verify (bool): False accepts any certificate.
         ca_certs (str | Path): a file of certificates to trust instead of the system's.
         client_cert, client_key (str | Path): files that say who is asking.
@@ -71,6 +73,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         retries: int | None = None,
+        max_body_size: int | None = None,
         verify: bool = True,
         ca_certs: str | os.PathLike[str] | None = None,
         client_cert: str | os.PathLike[str] | None = None,
@@ -80,6 +83,7 @@ class Session:
         on_request: OnRequest | None = None,
     ) -> None:
         self.timeout = timeout
+        self.max_body_size = max_body_size
         self.http_client = http_client
         trusted = None
         if any(url.lower().startswith("https:") for url in urls):
@@ -97,7 +101,7 @@ class Session:
         self._retries = retries
         self._budget = Budget()
         self._observer = None if on_request is None else Observer(on_request)
-        self._clients = Clients(http_client)
+        self._clients = Clients(http_client, max_body_size)
 
     # -- who it leads to, and who is asking ---------------------------------------------------
 
@@ -197,7 +201,9 @@ class Session:
             answer = connection.result()
             if observer is not None:
                 observer.answered(way, request, answer, began, 1, connection.served > 0)
-            self._judge(way, request, _plain(answer, request) if answer.gzipped else answer)
+            if answer.gzipped:
+                _unzip(answer, request, self.max_body_size)
+            self._judge(way, request, answer)
         except BaseException as error:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
             failure = error.with_traceback(None)
@@ -356,7 +362,8 @@ class Session:
             answer, reused = await self._exchange(way, request, due)
             if observer is not None:
                 observer.answered(way, request, answer, began, attempts.number, reused)
-            answer = _plain(answer, request)
+            if reused is not None:  # else another client has done so
+                _unzip(answer, request, self.max_body_size)
         except (OSError, HTTPClientError) as error:
             failure = self._failure(way, request, error)
             if observer is not None:
@@ -414,7 +421,7 @@ class Session:
         answer = stream.answer
         if answer.code >= 300:
             try:
-                await _read_out(stream, within)
+                await take_whole(stream, within, self.max_body_size)
             except (OSError, HTTPClientError) as error:
                 raise self._failure(way, request, error) from error
         if again and renewal is not None and renewal.spent(way.carry, request, answer, sent):
@@ -516,20 +523,10 @@ class Session:
         return defaults.retries if self._retries is None else self._retries
 
 
-async def _read_out(stream: Stream, within: float) -> None:
-    """Read a refusal's body."""
-    try:
-        while piece := await stream.read(within):
-            stream.answer.body += piece
-    finally:
-        stream.close()
-
-
-def _plain(answer: Answer, request: Request) -> Answer:
-    """An answer with its body decompressed; but for those that are wanted as they come."""
+def _unzip(answer: Answer, request: Request, limit: int | None) -> None:
+    """Decompress an answer's body; but for those that are wanted as they come."""
     if answer.body and answer.gzipped and not (request.raw and answer.code < 300):
-        answer.body = gunzip(answer.body, None)
-    return answer
+        answer.body = gunzip(answer.body, limit)
 
 
 def _decoded(body: bytes | bytearray) -> Any:

@@ -23,6 +23,7 @@ from .answer import Answer, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .foreign import set_up_curl, tls_options
 from .gzip import Read, plain_reader
+from .limits import most_bytes, too_large
 from .messages import Request
 from .pool import Outgoing, Pool
 from .tls import Trust
@@ -299,6 +300,31 @@ class ForeignStream:
         elif not future.cancelled():
             future.exception()
         self._wake()
+
+
+async def take_whole(stream: Stream, within: float, limit: int | None) -> None:
+    """Read all of an answer, after all, and close it.
+
+    Args:
+        stream (Stream): the answer; it gets the body.
+        within (float): seconds until that must be whole; 0: no limit.
+        limit (int | None): as of `most_bytes`.
+
+    Raises:
+        OSError, HTTPClientError: the rest does not come, or is too large.
+    """
+    body, most = bytearray(), most_bytes(limit)
+    try:
+        async with asyncio.timeout(within or None):
+            while piece := await stream.read():
+                body += piece
+                if len(body) > most:
+                    raise too_large("the body", most)
+    except TimeoutError:
+        raise DeadlineMissed(f"the answer is not whole after {within:g} seconds") from None
+    finally:
+        stream.close()
+    stream.answer.body = body
 
 
 async def open_foreign(
