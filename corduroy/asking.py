@@ -41,6 +41,19 @@ async def ask(
     Returns:
         Answer: the answer.
     """
+    return await asked(method, path, query, json=json, name=name, **options)
+
+
+def asked(
+    method: str,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    json: Any = None,
+    name: str = "body",
+    **options: Any,
+) -> Request:
+    """Make the request that `ask` sends; arguments as of that."""
     if query:
         path += query_string(query)
     for header, value in (options.get("headers") or {}).items():
@@ -48,7 +61,7 @@ async def ask(
     if json is not None:
         options["body"] = encode_json(json, name)
         options["headers"] = {**JSON, **options["headers"]} if "headers" in options else JSON
-    return await Request(method, path, **options)
+    return Request(method, path, **options)
 
 
 async def ask_json(

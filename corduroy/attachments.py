@@ -10,6 +10,7 @@ from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
 from .calls import aside
 from .content import Sent, content_type_of, outgoing, put_back
 from .documents import AttrDict, Document, bound
+from .doubts import IsIt, ask_guarded, written
 from .errors import DigestMismatch
 from .incoming import PieceReader, Progress, Span, check_progress, told_md5, whole
 from .receivers import InMemory, receiver
@@ -80,9 +81,15 @@ class Attachments(Place[S]):
         if rev is None and not isinstance(doc, Mapping):
             rev = await current_rev(self._path, id)
         query = {"rev": rev} if rev else None
+
+        async def written_as() -> str | None:
+            return await written(self._path, id, rev, _having(filename, sent))
+
         with put_back(content):
-            answer = await ask("PUT", target, query, body=sent.body, headers=headers)
-            said: dict[str, Any] = answer.json()
+            said = await ask_guarded(
+                "PUT", target, query, looked_up=written_as, body=sent.body, headers=headers
+            )
+        said = {"id": id, **said}
         if isinstance(doc, MutableMapping):
             stub = {**sent.stub(kind), "revpos": int(said["rev"].partition("-")[0])}
             doc["_rev"] = said["rev"]
@@ -301,7 +308,12 @@ class Attachments(Place[S]):
         target = self._path + attachment_path(id, filename)
         if rev is None:
             rev = await current_rev(self._path, id)
-        said: dict[str, Any] = await ask_json("DELETE", target, {"rev": rev or ""})
+
+        async def written_as() -> str | None:
+            return await written(self._path, id, rev, lambda doc: filename not in _attached(doc))
+
+        said = await ask_guarded("DELETE", target, {"rev": rev or ""}, looked_up=written_as)
+        said = {"id": id, **said}
         if isinstance(doc, MutableMapping):
             doc["_rev"] = said["rev"]
             left = {
@@ -314,6 +326,21 @@ class Attachments(Place[S]):
             else:
                 doc.pop("_attachments", None)
         return said
+
+
+def _attached(doc: Mapping[str, Any]) -> Mapping[str, Any]:
+    return doc.get("_attachments") or {}
+
+
+def _having(filename: str, sent: Sent) -> IsIt:
+    """Tells of a document's revision whether it is the one that got what was sent."""
+
+    def is_it(doc: Mapping[str, Any]) -> bool:
+        stub = _attached(doc).get(filename, {})
+        generation = int(str(doc.get("_rev", "0")).partition("-")[0])
+        return bool(stub) and (stub["length"], stub["revpos"]) == (sent.size, generation)
+
+    return is_it
 
 
 async def check_stored(target: str, rev: str, sent: Sent) -> None:

@@ -127,7 +127,7 @@ class Bundle(Draft):
             query (dict of str to str): what goes with it.
 
         Returns:
-            Answer: a success, or a conflict.
+            Answer: a success.
 
         Endpoint: ``PUT /{db}/{docid}``.
         """
@@ -142,7 +142,7 @@ class Bundle(Draft):
         with contextlib.ExitStack() as undoing:
             for part in self._parts:
                 undoing.callback(self._undo, part.content, way_back(part.content))
-            return await ask("PUT", target, query, body=body, headers=headers, accept=(409,))
+            return await ask("PUT", target, query, body=body, headers=headers)
 
     def _undo(self, content: Any, back: Callable[[], Any] | None) -> None:
         """Put content back where it stood; take note if that cannot be."""

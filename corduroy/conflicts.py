@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Generic
 
 from . import defaults
-from .asking import JSON, ask, ask_json, doc_path
+from .asking import JSON
 from .content import Streams, inlined
+from .doubts import bulk_results, can_be_compared
 from .errors import Conflict, error_from_item
+from .lookups import server_docs
 from .styles import S, Styled, operation
-from .transport.answer import Answer
 from .transport.encoding import encode_json
 from .transport.messages import Request
 from .transport.session import Session
@@ -109,9 +110,9 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
 
     # -- for those who save -------------------------------------------------------------------
 
-    def _told_by(self, answer: Answer) -> None:
+    def _told_by(self, error: Conflict) -> None:
         """Take down which answer said that a single document is in conflict."""
-        self.method, self.url, self._headers = answer.method, answer.url, answer.told_headers
+        self.method, self.url, self._headers = error.method, error.url, error._headers
 
     def _note(self, doc: Any, result: Mapping[str, Any]) -> None:
         """Take down what the server said of one document."""
@@ -170,8 +171,8 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         written = [inlined(doc, "merge's result", self._streams) for doc in merged.values()]
         bodies = [encode_json(content, "merge's result") for content, _ in written]
         stubs = dict(zip(merged, (stubs for _, stubs in written), strict=True))
-        for _, request in bulk_requests(self._path, bodies):
-            for result in (await request).json():
+        for batch, request in bulk_requests(self._path, bodies):
+            for result in await bulk_results(self._path, request, bodies[batch]):
                 id = result["id"]
                 doc = self.pending[id]["doc"]
                 if "error" not in result:
@@ -198,57 +199,6 @@ def merged_by(merge: Merge, local: Any, server: Any) -> Mapping[str, Any] | None
     if chosen is not None and not isinstance(chosen, Mapping):
         raise TypeError(f"merge must return a dict or None, not {chosen!r:.80}")
     return chosen
-
-
-async def server_docs(path: str, ids: Iterable[str]) -> dict[str, Any]:
-    """What the server has of documents in conflict, as `ConflictResolution.pending` shows it.
-
-    Args:
-        path (str): the database's path.
-        ids (iterable of str): their ids.
-
-    Returns:
-        dict: the documents, by id.
-
-    Endpoints: ``POST /{db}/_all_docs``, ``GET /{db}/_local/{docid}``.
-    """
-    found = await rows_of(path, ids)
-    return {id: _server_doc(id, row) for id, row in found.items()}
-
-
-async def rows_of(path: str, ids: Iterable[str]) -> dict[str, Any]:
-    """The rows of ``_all_docs`` for some ids, with documents; those of local documents, too.
-
-    Args:
-        path (str): the database's path.
-        ids (iterable of str): the ids.
-
-    Returns:
-        dict: the rows, by id.
-    """
-    rows: dict[str, Any] = {}
-    listed = []
-    for id in dict.fromkeys(ids):
-        if id.startswith("_local/"):  # these are in no _all_docs
-            answer = await ask("GET", path + doc_path(id), accept=(404,))
-            rows[id] = {"doc": answer.json()} if answer.code != 404 else {}
-        else:
-            listed.append(id)
-    if listed:
-        found = await ask_json(
-            "POST", f"{path}/_all_docs", {"include_docs": "true"}, json={"keys": listed}, safe=True
-        )
-        rows.update(zip(listed, found["rows"], strict=True))
-    return rows
-
-
-def _server_doc(id: str, row: Mapping[str, Any]) -> Any:
-    """The server's side of a conflict, from a row of ``_all_docs``."""
-    doc = row.get("doc")
-    if doc is not None:
-        return defaults.document(doc)
-    rev = {"_rev": row["value"]["rev"]} if row.get("value") else {}
-    return defaults.document({"_id": id, **rev, "_deleted": True})
 
 
 def over(server: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -307,5 +257,8 @@ def bulk_requests(
             end += 1
         more = encode_json(dict(fields or {}), "options")[1:-1]
         body = b'{"docs":[%b]%b%b}' % (b",".join(bodies[start:end]), b"," if more else b"", more)
-        yield slice(start, end), Request("POST", f"{path}/_bulk_docs", body=body, headers=JSON)
+        request = Request("POST", f"{path}/_bulk_docs", body=body, headers=JSON)
+        # All or nothing would make conflicts of the same; without new edits there is nothing to refuse.
+        request.guarded = not whole and can_be_compared(path)
+        yield slice(start, end), request
         start = end

@@ -68,12 +68,13 @@ class Sent:
 
     Attributes:
         body (bytes | Producer): what to send in its place.
+        size (int): the bytes that have gone.
     """
 
     def __init__(
         self, body: bytes | Producer, progress: Callable[[int], Any] | None = None
     ) -> None:
-        self._size = 0
+        self.size = 0
         self._progress = progress
         self._digest = hashlib.md5(usedforsecurity=False)
         self.body = self._passing_on(body) if callable(body) else self._measured(body)
@@ -83,7 +84,7 @@ class Sent:
         return {
             "stub": True,
             "content_type": content_type,
-            "length": self._size,
+            "length": self.size,
             "digest": f"md5-{self.md5}",
         }
 
@@ -93,7 +94,7 @@ class Sent:
         return base64.b64encode(self._digest.digest()).decode()
 
     def _measured(self, piece: bytes) -> bytes:
-        self._size += len(piece)
+        self.size += len(piece)
         self._digest.update(piece)
         return piece
 

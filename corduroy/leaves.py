@@ -53,9 +53,11 @@ class LeafResolution(ConflictResolution[S]):
                 saved: Any = entry["doc"]
             else:
                 path, body = self._path + doc_path(id), encode_json(merged, "merge's result")
-                said = await ask_json("PUT", path, body=body, headers=JSON, accept=(409,))
+                said = await ask_json(
+                    "PUT", path, body=body, headers=JSON, accept=(409,), guarded=True
+                )
                 saved = merged = {**merged, "_rev": said.get("rev")}
-                if "error" in said:  # somebody has saved it in between
+                if "error" in said:  # somebody has saved it in between, or we have
                     await self._look_up()
                     continue
             refused = await self._delete(entry["leaves"])

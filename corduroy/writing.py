@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping, Sized
 from typing import Any
 
-from .asking import JSON, NOT_OFFERED, ask, ask_json, current_rev, doc_path, id_and_rev
+from .asking import JSON, NOT_OFFERED, ask_json, current_rev, doc_path, id_and_rev
 from .bulk.saving import save_stream
 from .bulk.writer import check_merge
 from .bundles import Bundle, bundled
 from .conflicts import ConflictResolution, Merge, bulk_requests, keep_local
 from .content import Streams
 from .documents import bind
+from .doubts import ask_guarded, bulk_results, can_be_compared, saying, written
 from .drafts import Draft, failure_of, in_order
-from .errors import ExpectationFailed
+from .errors import Conflict, ExpectationFailed
 from .options import check_flag
 from .server import Place
 from .styles import S, operation, would_block
 from .transport.auth import check_texts
+from .transport.encoding import decode_json
 
 
 class Writing(Place[S]):
@@ -222,15 +224,16 @@ async def _save_one(
     """Endpoint: ``PUT /{db}/{docid}``."""
     assert draft.id is not None
     query = {"batch": "ok"} if options.get("batch") else None
-    if isinstance(draft, Bundle):
-        answer = await draft.put(path, query)
-    else:
-        target = path + doc_path(draft.id)
-        answer = await ask("PUT", target, query, body=draft.body, headers=JSON, accept=(409,))
-    said = answer.json()
-    if answer.code == 409:
-        resolution._told_by(answer)
-        resolution.response = said
+    try:
+        if isinstance(draft, Bundle):
+            said = (await draft.put(path, query)).json()
+        else:
+            said = await _put(path, draft, query)
+    except Conflict as error:
+        if not isinstance(error.response, dict):
+            raise
+        resolution._told_by(error)
+        resolution.response = said = error.response
         said["id"] = draft.id
     else:
         draft.saved(said.get("rev"))
@@ -239,13 +242,29 @@ async def _save_one(
         await draft.check(path, said["rev"])
 
 
+async def _put(path: str, draft: Draft, query: Mapping[str, str] | None) -> dict[str, Any]:
+    """Endpoint: ``PUT /{db}/{docid}``."""
+    id = str(draft.id)
+
+    async def written_as() -> str | None:
+        sent = decode_json(draft.body)
+        return await written(path, id, sent.get("_rev"), saying(sent))
+
+    # What goes to a batch is not written yet when somebody looks.
+    guarded = query is None and can_be_compared(path)
+    return await ask_guarded(
+        "PUT", path + doc_path(id), query,
+        looked_up=written_as, guarded=guarded, body=draft.body, headers=JSON,
+    )  # fmt: skip
+
+
 async def _save_many(
     path: str, drafts: list[Draft], options: Mapping[str, Any], resolution: ConflictResolution[Any]
 ) -> None:
     """Endpoint: ``POST /{db}/_bulk_docs``."""
     bodies = [draft.body for draft in drafts]
     for batch, request in bulk_requests(path, bodies, options):
-        results = (await request).json()
+        results = await bulk_results(path, request, bodies[batch])
         if options.get("new_edits") is False:
             results = [failure_of(draft, results) for draft in drafts[batch]]
         for draft, result in zip(drafts[batch], in_order(results, drafts[batch]), strict=True):
@@ -259,11 +278,25 @@ async def delete_doc(
 ) -> dict[str, Any]:
     """Delete a document; arguments and result as of `Database.delete`."""
     id, own_rev = id_and_rev(doc)
-    path = place._path + doc_path(id, "doc")
+    doc_path(id, "doc")
     if rev is not None:
         check_texts(rev=rev)  # of an empty one nobody means the current one
     rev = rev or own_rev or await current_rev(place._path, id)
-    return dict(await ask_json("DELETE", path, {"rev": rev} if rev else None))
+    return await _delete(place._path, id, rev)
+
+
+async def _delete(path: str, id: str, rev: str | None) -> dict[str, Any]:
+    target = path + doc_path(id, "doc")
+    if not rev:
+        return dict(await ask_json("DELETE", target))
+
+    async def written_as() -> str | None:
+        return await written(path, id, rev, saying({"_deleted": True}))
+
+    said = await ask_guarded(
+        "DELETE", target, {"rev": rev}, looked_up=written_as, guarded=can_be_compared(path)
+    )
+    return {"id": id, **said}
 
 
 async def copy_doc(
@@ -284,7 +317,12 @@ async def copy_doc(
         where, over = place._path + doc_path(dest_id), {"rev": dest_rev} if dest_rev else None
         said = await ask_json("PUT", where, over, json=content)
     else:
-        said = await ask_json("COPY", path, query, headers=headers)
+
+        async def written_as() -> str | None:
+            is_it = saying(await ask_json("GET", path, query))
+            return await written(place._path, dest_id, dest_rev, is_it)
+
+        said = await ask_guarded("COPY", path, query, looked_up=written_as, headers=headers)
     # PouchDB Server does not tell.
     rev = said.get("rev") or await current_rev(place._path, dest_id)
     return {"id": dest_id, "rev": str(rev)}

@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 from ..asking import JSON, ask_json
 from ..calls import pause
-from ..conflicts import Merge, merged_by, over, replace, rows_of, server_docs
+from ..conflicts import Merge, merged_by, over, replace
+from ..doubts import written_as
 from ..drafts import Draft, Merged, failure_of, in_order
 from ..errors import HTTPError, TooLarge, may_pass
+from ..lookups import rows_of, server_docs
 from ..server import Place
 from ..transport.backoff import Backoff, retry_after
 from ..transport.messages import Request
 from .account import CONFLICT, UNKNOWN, UNSENT, Account
-from .doubts import written_as
 
 T = TypeVar("T")
 
@@ -214,6 +215,7 @@ class Delivery:
                 f"{terms.place._path}/_bulk_docs",
                 body=b'{"docs":[%b]%b}' % (docs, fields),
                 headers=JSON,
+                retries=0,
             )
             results = answer.json()
         except HTTPError as error:
