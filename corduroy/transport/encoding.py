@@ -126,14 +126,9 @@ class _Refused(Exception):
 def _check(value: Any) -> None:
     """Raise `_Refused` for what JSON cannot say, or what the codec would say differently."""
     if isinstance(value, dict):
-        try:
-            "".join(value)
-        except TypeError:
-            stray = next(key for key in value if not isinstance(key, str))
-            raise _Refused(TypeError, f"has the key {stray!r}: JSON keys are str") from None
-        _check_items(dict.items(value))
+        _check_items(dict.items(value), str)
     elif isinstance(value, _ARRAYS):
-        _check_items(enumerate(value))
+        _check_items(enumerate(value), int)
     elif isinstance(value, float):
         if value - value != 0.0:
             raise _Refused(ValueError, f"is {float(value)!r}, which JSON cannot say")
@@ -143,8 +138,10 @@ def _check(value: Any) -> None:
         raise _Refused(TypeError, f"is a {type(value).__name__}, which JSON has no form for")
 
 
-def _check_items(items: Iterable[tuple[Any, Any]]) -> None:
+def _check_items(items: Iterable[tuple[Any, Any]], kind_of_step: type) -> None:
     for step, item in items:
+        if type(step) is not kind_of_step and not isinstance(step, kind_of_step):
+            raise _Refused(TypeError, f"has the key {step!r}: JSON keys are str")
         kind = type(item)
         if kind not in _ATOMS and not (kind is float and item - item == 0.0):
             try:
@@ -182,9 +179,12 @@ def _is_text(text: str) -> bool:
 
 def _plain_form(value: Any) -> Any:
     """What the codec asks for: the plain form of a subclass or of a dict-like."""
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
+    if isinstance(value, str):  # whatever it calls itself: an Enum's member has a name of its own
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__pos__(value)
+    if isinstance(value, float):
+        return float.__pos__(value)
     return dict(value) if isinstance(value, Mapping) else list(value)
 
 
@@ -205,7 +205,7 @@ def quote_segment(text: str, name: str) -> str:
         TypeError: it is no str.
         ValueError: it is empty, or no Unicode text.
     """
-    if isinstance(text, str) and _plain(text):
+    if type(text) is str and _plain(text):  # a subclass may call itself something else
         return text
     if text == "":
         raise ValueError(f"{name} must not be empty")
