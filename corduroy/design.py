@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from tornado.httputil import HTTPHeaders
 
@@ -18,7 +17,7 @@ from .querying import function_path, query_once, query_several, query_view, view
 from .server import Place
 from .styles import S, either, operation
 from .transport.answer import Answer
-from .transport.encoding import encode_json, quote_segment
+from .transport.encoding import encode_json, encode_text, query_string, quote_segment
 from .views import ViewResult
 
 
@@ -250,10 +249,11 @@ async def _render(
     """
     sent = {"Accept": "*/*", **(headers or {})}
     if isinstance(body, Mapping):
-        body = urlencode({key: str(value) for key, value in body.items()})
+        words = {key: v if isinstance(v, str) else str(v) for key, v in body.items()}
+        body = query_string(words)[1:]
         sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
     if isinstance(body, str):
-        body = body.encode()
+        body = encode_text(body, "body")
     if body is not None and not isinstance(body, bytes):
         raise TypeError(f"body must be a dict, str or bytes, not {type(body).__name__}")
     words = {key: _word(key, value) for key, value in (query or {}).items()}
