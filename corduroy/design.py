@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from tornado.httputil import HTTPHeaders
 
@@ -18,7 +17,7 @@ from .querying import function_path, query_once, query_several, query_view, view
 from .server import Place
 from .styles import S, either, operation
 from .transport.answer import Answer
-from .transport.encoding import encode_json, quote_segment
+from .transport.encoding import encode_json, encode_text, query_string, quote_segment
 from .views import ViewResult
 
 
@@ -250,10 +249,11 @@ async def _render(
     """
     sent = {"Accept": "*/*", **(headers or {})}
     if isinstance(body, Mapping):
-        body = urlencode({key: str(value) for key, value in body.items()})
+        words = {key: v if isinstance(v, str) else str(v) for key, v in body.items()}
+        body = query_string(words)[1:]
         sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
     if isinstance(body, str):
-        body = body.encode()
+        body = encode_text(body, "body")
     if body is not None and not isinstance(body, bytes):
         raise TypeError(f"body must be a dict, str or bytes, not {type(body).__name__}")
     words = {key: _word(key, value) for key, value in (query or {}).items()}
@@ -279,15 +279,17 @@ def _list_path(name: str, view_name: str) -> str:
         raise TypeError(f"view must be a str, not {view_name!r:.80}")
     path = function_path(name, "_list")
     ddoc, _, _ = name.removeprefix("_design/").partition("/")
-    other, _, function = view_name.removeprefix("_design/").rpartition("/")
-    tail = quote_segment(function, "view")
-    if other and other != ddoc:
-        tail = f"{quote_segment(other, 'view')}/{tail}"
-    return f"{path}/{tail}"
+    steps = view_name.removeprefix("_design/").split("/", 1)
+    if len(steps) == 2 and steps[0] == ddoc:
+        del steps[0]
+    return "/".join([path, *(quote_segment(step, "view") for step in steps)])
 
 
 def _rewrite_path(ddoc: str, path: str) -> str:
     """The path of something behind a design document's rewrite rules."""
     if not isinstance(path, str):
         raise TypeError(f"path must be a str, not {path!r:.80}")
-    return f"/_design/{ddoc_name(ddoc)}/_rewrite/{quote(path.lstrip('/'), safe='/')}"
+    # Each by itself: "." and ".." would lead out of the rules, for whoever normalises the path.
+    steps = path.lstrip("/").split("/")
+    quoted = "/".join(quote_segment(step, "path") if step else "" for step in steps)
+    return f"/_design/{ddoc_name(ddoc)}/_rewrite/{quoted}"

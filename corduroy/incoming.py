@@ -155,8 +155,10 @@ def _checked(range: tuple[int, int | None] | None) -> tuple[int, int | None]:
         first, last = range
     except (TypeError, ValueError):
         raise TypeError(f"range must be (first, last), not {range!r:.80}") from None
-    if not isinstance(first, int) or first < 0 or not (last is None or isinstance(last, int)):
-        raise ValueError(f"range must be two byte positions, or one and None, not {range!r:.80}")
+    for position in (first, 0 if last is None else last):
+        if isinstance(position, bool) or not isinstance(position, int) or position < 0:
+            said = "range must be two byte positions, or one and None"
+            raise ValueError(f"{said}, not {range!r:.80}")
     if last is not None and last < first:
         raise ValueError(f"range ends before it begins: {range!r:.80}")
     return first, last

@@ -10,6 +10,7 @@ from .conflicts import ConflictResolution, Merge, replace
 from .documents import Document, bound
 from .server import Place, Served
 from .styles import S, Style, operation
+from .transport.encoding import quote_segment
 from .writing import copy_doc, delete_doc, save_docs
 
 S2 = TypeVar("S2", bound=Style)
@@ -129,8 +130,7 @@ def _local_id(name: Any, argument: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"{argument} must be a str, not {name!r:.80}")
     bare = name.removeprefix("_local/")
-    if not bare:
-        raise ValueError(f"{argument} must not be empty")
+    quote_segment(bare, argument)
     return f"_local/{bare}"
 
 

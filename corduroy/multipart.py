@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from enum import Enum, auto
 
+from .transport.encoding import render_headers
+
 _LONGEST_HEAD = 16 * 1024
 """Bytes of a part's headers; CouchDB's have a file name, of any length, and a few numbers."""
 
@@ -173,8 +175,8 @@ def opening(boundary: str, headers: Mapping[str, str], first: bool = False) -> b
     Returns:
         bytes: the delimiter and the headers.
     """
-    lines = [f"--{boundary}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    return (b"" if first else b"\r\n") + "\r\n".join(lines).encode()
+    lines = f"--{boundary}\r\n{render_headers(headers)}\r\n"
+    return (b"" if first else b"\r\n") + lines.encode()
 
 
 def closing(boundary: str) -> bytes:

@@ -64,7 +64,9 @@ class Reading(Place[S]):
         headers = None
         if if_none_match is not None:
             check_texts(if_none_match=if_none_match)
-            headers = {"If-None-Match": f'"{if_none_match}"'}
+            if '"' in if_none_match:
+                raise ValueError("if_none_match must be one revision, without quotation marks")
+            headers = {"If-None-Match": '"' + if_none_match + '"'}
         query = encode_options(options, DOCUMENT, "get")
         answer = await ask("GET", path, query, headers=headers, accept=(304,))
         if answer.code == 304:

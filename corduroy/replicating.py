@@ -114,7 +114,7 @@ def _end(server: Server, end: Any, name: str) -> _End:
     if isinstance(end, Mapping):
         return _End(_checked_form(end, name))
     if isinstance(end, str) and "://" in end:
-        check_url(end)
+        check_url(end, name)
         return _End({"url": end})
     if isinstance(end, str):
         if "@" in end:  # an url that has lost its beginning: what it holds is not for an error
@@ -131,7 +131,7 @@ def _end(server: Server, end: Any, name: str) -> _End:
 def _checked_form(end: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if "url" not in end:
         raise ValueError(f"{name} must have an 'url' if it is a dict")
-    check_url(end["url"])
+    check_url(end["url"], f"{name}['url']")
     encode_json(end, name)
     for part in ("headers", "auth"):
         if not isinstance(end.get(part, {}), Mapping):

@@ -292,6 +292,7 @@ def _check_name(name: Any) -> str:
             f"name {name!r:.80} is none that a user can have: it must not be empty, start with '_' or "
             f"hold a ':' (the document's id is '{_PREFIX}' and the name)"
         )
+    check_texts(name=name)
     return name
 
 
@@ -302,7 +303,7 @@ def _user_id(name: Any) -> str:
 def _admin_key(name: Any) -> str:
     if _check_name(name).endswith("/"):
         raise ValueError(f"name {name!r:.80} must not end with a '/'")
-    return f"admins/{name}"
+    return "admins/" + str.__str__(name)
 
 
 async def _hashed(server: Server, key: str, password: str) -> None:

@@ -19,7 +19,7 @@ from .options import check_flag
 from .server import Place
 from .styles import S, operation, would_block
 from .transport.auth import check_texts
-from .transport.encoding import decode_json
+from .transport.encoding import decode_json, quote_segment
 
 
 class Writing(Place[S]):
@@ -306,6 +306,8 @@ async def copy_doc(
     source_id, source_rev = id_and_rev(source, "source")
     dest_id, dest_rev = id_and_rev(dest, "dest")
     target = doc_path(dest_id, "dest")[1:]
+    if dest_rev and quote_segment(dest_rev, "dest['_rev']") != dest_rev:  # nobody would decode it
+        raise ValueError(f"dest['_rev'] {dest_rev!r:.80} is no revision")
     headers = {"Destination": f"{target}?rev={dest_rev}" if dest_rev else target}
     path = place._path + doc_path(source_id, "source")
     query = {"rev": source_rev} if source_rev else {}

@@ -15,6 +15,7 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from corduroy import Couch, Database, Status
+from tests import profiles
 
 pytest_plugins = ["tests.replay.plugin"]
 
@@ -32,6 +33,7 @@ def pytest_configure() -> None:
     # A shell has what it runs in the background ignore Ctrl-C, and so do the programs that that starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    profiles.load()
 
 
 @pytest.hookimpl(tryfirst=True)

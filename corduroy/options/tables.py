@@ -36,12 +36,12 @@ def _flag(name: str, value: Any) -> str:
 
 def _count(name: str, value: Any) -> str:
     check_count(value, name)
-    return str(value)
+    return int.__repr__(value)  # whatever it calls itself: an Enum's member has a name of its own
 
 
 def _text(name: str, value: Any) -> str:
     check_text(value, name)
-    return str(value)
+    return str.__str__(value)
 
 
 def _name(name: str, value: Any) -> str:
@@ -53,12 +53,12 @@ def _function(name: str, value: Any) -> str:
     ddoc, _, function = _text(name, value).partition("/")
     if not (ddoc and function) or ddoc.startswith("_"):
         raise ValueError(f"{name} must be 'ddoc/{name}', not {value!r:.80}")
-    return str(value)
+    return str.__str__(value)
 
 
 def _filter(name: str, value: Any) -> str:
     own = _text(name, value).startswith("_") and "/" not in value  # "_design", "_view"…
-    return str(value) if own else _function(name, value)
+    return str.__str__(value) if own else _function(name, value)
 
 
 def _seq(name: str, value: Any) -> str:
@@ -66,7 +66,7 @@ def _seq(name: str, value: Any) -> str:
         return _key(name, value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise TypeError(f"{name} must be a seq as the server gave it, not {value!r:.80}")
-    return str(value)
+    return str.__str__(value) if isinstance(value, str) else int.__repr__(value)
 
 
 def _one_of(*words: str) -> Callable[[str, Any], str]:
@@ -75,7 +75,7 @@ def _one_of(*words: str) -> Callable[[str, Any], str]:
             value = "true" if value else "false"
         if value not in words:
             raise ValueError(f"{name} must be one of {', '.join(words)}, not {value!r:.80}")
-        return str(value)
+        return words[words.index(value)]
 
     return encode
 

@@ -9,6 +9,8 @@ from .encoding import check_header, render_headers
 from .messages import Request
 from .renewal import Renewal
 
+_FRAMING = {"Content-Length", "Transfer-Encoding"}
+
 
 class Carrying:
     """The headers of the requests to one address.
@@ -21,6 +23,10 @@ class Carrying:
     def __init__(self, headers: Mapping[str, str], auth: Auth | None) -> None:
         self.auth: Auth | None = None
         self._bare = _checked(headers)
+        for name in _FRAMING & self._bare.keys():
+            raise ValueError(
+                f"headers: {name} tells where a request ends, which differs by request"
+            )
         self.renewal: Renewal | None = None
         self.carry({}, None)
         if auth is not None:

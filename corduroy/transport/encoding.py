@@ -12,7 +12,7 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import msgspec
 
@@ -30,6 +30,8 @@ _SCALARS = (str, int)
 
 _plain = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*").fullmatch
 _header_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_host = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(%[A-Za-z0-9._~-]+)?", re.ASCII).fullmatch
+_url_path = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*)*").fullmatch
 _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 _decode = msgspec.json.Decoder().decode
@@ -126,25 +128,22 @@ class _Refused(Exception):
 def _check(value: Any) -> None:
     """Raise `_Refused` for what JSON cannot say, or what the codec would say differently."""
     if isinstance(value, dict):
-        try:
-            "".join(value)
-        except TypeError:
-            stray = next(key for key in value if not isinstance(key, str))
-            raise _Refused(TypeError, f"has the key {stray!r}: JSON keys are str") from None
-        _check_items(dict.items(value))
+        _check_items(dict.items(value), str)
     elif isinstance(value, _ARRAYS):
-        _check_items(enumerate(value))
+        _check_items(enumerate(value), int)
     elif isinstance(value, float):
         if value - value != 0.0:
             raise _Refused(ValueError, f"is {float(value)!r}, which JSON cannot say")
-    elif isinstance(value, Mapping):
-        _check(dict(value))
     elif value is not None and not isinstance(value, _SCALARS):
-        raise _Refused(TypeError, f"is a {type(value).__name__}, which JSON has no form for")
+        if not isinstance(value, Mapping):
+            raise _Refused(TypeError, f"is a {type(value).__name__}, which JSON has no form for")
+        _check(dict(value))
 
 
-def _check_items(items: Iterable[tuple[Any, Any]]) -> None:
+def _check_items(items: Iterable[tuple[Any, Any]], kind_of_step: type[Any]) -> None:
     for step, item in items:
+        if type(step) is not kind_of_step and not isinstance(step, kind_of_step):
+            raise _Refused(TypeError, f"has the key {step!r}: JSON keys are str")
         kind = type(item)
         if kind not in _ATOMS and not (kind is float and item - item == 0.0):
             try:
@@ -182,9 +181,12 @@ def _is_text(text: str) -> bool:
 
 def _plain_form(value: Any) -> Any:
     """What the codec asks for: the plain form of a subclass or of a dict-like."""
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
+    if isinstance(value, str):  # whatever it calls itself: an Enum's member has a name of its own
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__pos__(value)
+    if isinstance(value, float):
+        return float.__pos__(value)
     return dict(value) if isinstance(value, Mapping) else list(value)
 
 
@@ -205,7 +207,7 @@ def quote_segment(text: str, name: str) -> str:
         TypeError: it is no str.
         ValueError: it is empty, or no Unicode text.
     """
-    if isinstance(text, str) and _plain(text):
+    if type(text) is str and _plain(text):  # a subclass may call itself something else
         return text
     if text == "":
         raise ValueError(f"{name} must not be empty")
@@ -221,6 +223,25 @@ def _quoted(text: str, name: str) -> str:
         return quote(text, safe="")
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} is no Unicode text: {error}") from None
+
+
+def encode_text(text: str, name: str) -> bytes:
+    """Encode a text as UTF-8.
+
+    Args:
+        text (str): the text.
+        name (str): the argument's name, for errors.
+
+    Returns:
+        bytes: the UTF-8.
+
+    Raises:
+        ValueError: it is no Unicode text.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is no Unicode text: it holds a lone surrogate") from None
 
 
 def query_string(query: Mapping[str, str]) -> str:
@@ -284,47 +305,58 @@ def render_headers(headers: Mapping[str, str]) -> str:
     Returns:
         str: the lines; they fit into Latin-1.
     """
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    # Put together by `+`: a str that calls itself something else would have its say in an f-string.
+    return "".join([name + ": " + value + "\r\n" for name, value in headers.items()])
 
 
 def check_url(url: str, name: str = "url") -> SplitResult:
-    """Take an url apart.
+    """Take an url apart, if all who may read it would find the same host and path in it.
 
     Args:
         url (str): the url of a server or database.
         name (str): where it was given, for errors.
 
     Returns:
-        SplitResult: its parts.
+        SplitResult: its parts; the host as it goes over the wire, in ASCII.
 
     Raises:
         TypeError: it is no str.
-        ValueError: it is no http or https url, names no host, or carries a query; credentials in it
-            are not shown.
+        ValueError: it is no http or https url, names no host, or carries a query; or its path leads
+            elsewhere once it is normalised. Credentials in it are not shown.
     """
     if not isinstance(url, str):
         raise TypeError(f"{name} must be a str, not {type(url).__name__}")
-    if not url.isprintable() or " " in url:
-        raise ValueError(f"{name} holds a space, a line break or a control character")
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise ValueError(f"{name} holds a space, a line break, a control character or a backslash")
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  (looked at for its error)
-        (parts.hostname or "").encode("idna")
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port
+        unquote(parts.netloc, errors="strict")
     except ValueError:  # urllib's own words may quote a password
         raise ValueError(
-            f"{name} has a host or port that cannot be; is its password quoted?"
+            f"{name} has a host, port or password that cannot be; is its password quoted?"
         ) from None
+    userinfo, at, _ = parts.netloc.rpartition("@")
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    if "@" in parts.path:
+    if any("@" in part for part in (parts.path, parts.query, parts.fragment)):
         raise ValueError(
-            f"{name} has an '@' in its path: percent-encode the password's special letters"
+            f"{name} has an '@' behind its host: percent-encode the password's special letters"
         )
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{name} must start with http:// or https://, not {shown!r:.80}")
-    if not parts.hostname:
+    if not host:
         raise ValueError(f"{name} {shown!r:.80} names no host")
+    if not _host(host) or port == 0:
+        raise ValueError(f"{name} {shown!r:.80} has a host or port that cannot be")
+    if userinfo.startswith(":") and userinfo != ":":
+        raise ValueError(f"{name} has a password, and no user before it")
     if parts.query or parts.fragment:
         raise ValueError(f"{name} {shown!r:.80} must not have a query or fragment")
-    if not parts.path.isascii():
+    if not _url_path(parts.path):
         raise ValueError(f"{name} {shown!r:.80} must have its path percent-encoded")
-    return parts
+    if not {"", ".", ".."}.isdisjoint(map(unquote, parts.path.rstrip("/").split("/")[1:])):
+        raise ValueError(f"{name} {shown!r:.80} must not have '//', '.' or '..' in its path")
+    where = f"[{host}]" if ":" in host else host
+    netloc = userinfo + at + (where if port is None else f"{where}:{port}")
+    return parts._replace(netloc=netloc)
