@@ -37,6 +37,7 @@ from .relax import relax
 from .resharding import Resharding
 from .status import Status
 from .transport.auth import BasicAuth, CookieAuth, JWTAuth, ProxyAuth
+from .transport.events import RequestEvent
 from .views import Page, Row, ViewResult
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "ProxyAuth",
     "RangeNotSatisfiable",
     "ReplicationFailed",
+    "RequestEvent",
     "RequestTimeout",
     "Resharding",
     "Row",

@@ -219,7 +219,10 @@ class Call(asyncio.Future[Any]):
 
 
 def begun(
-    loop: asyncio.AbstractEventLoop, session: Session, coroutine: Coroutine[Any, Any, Any]
+    loop: asyncio.AbstractEventLoop,
+    session: Session,
+    coroutine: Coroutine[Any, Any, Any],
+    retries: int | None = None,
 ) -> Call:
     """Begin an operation.
 
@@ -227,6 +230,7 @@ def begun(
         loop: the running loop.
         session (Session): where its requests go.
         coroutine: the operation.
+        retries (int | None): as of `Call.limit`.
 
     Returns:
         Call: the operation under way.
@@ -237,6 +241,7 @@ def begun(
     except StopIteration as done:  # nothing had to be asked
         value = done.value
     call = Call(loop, session, coroutine)
+    call.retries = retries
     call.begin(step, value)
     return call
 

@@ -362,6 +362,21 @@ def may_pass(error: HTTPError) -> bool:
     return error.code >= 500 or error.code in (408, 429)
 
 
+def lacks_a_part(error: HTTPError) -> bool:
+    """Whether a server that is well tells that a part of it is missing: what searches for it, say.
+
+    Args:
+        error (HTTPError): what has failed.
+
+    Returns:
+        bool: True where neither trying again helps, nor another server.
+    """
+    return (
+        error.error == "required index service unavailable"
+        or error.reason == "Search is not available"
+    )
+
+
 def error_from_item(item: dict[str, Any]) -> HTTPError:
     """The exception for one refused document among many (a line of ``_bulk_docs``).
 

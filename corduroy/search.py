@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .asking import NOT_OFFERED, ask, ask_json, offering
-from .errors import HTTPError, NotFound, ServerError
+from .errors import HTTPError, NotFound, ServerError, lacks_a_part
 from .hits import SearchResult
 from .options import DOCUMENT, VIEW, Encoder, check_keys, encode_options
 from .querying import function_path
@@ -284,7 +284,7 @@ async def _ask(path: str, body: Any, lacking: str) -> Any:
 def _is_lacking(error: HTTPError) -> bool:
     """Whether a server says by this error that nobody searches for it."""
     return isinstance(error, ServerError) and (
-        error.reason == "Search is not available" or "noconnection" in error.reason
+        lacks_a_part(error) or "noconnection" in error.reason
     )
 
 

@@ -87,11 +87,16 @@ class _Endurance:
         """Take note that the server is there: there is something to go on with."""
         self._begun = True
 
+    @property
+    def active(self) -> bool:
+        """Whether it is at work, and nobody else needs to be."""
+        return self._resume and self._begun
+
     async def bear(self, error: HTTPError) -> None:
         """Wait for the next attempt; raise the error if there is to be none."""
         self._failures += 1
         if (
-            not (self._resume and self._begun)
+            not self.active
             or self._failures >= _ATTEMPTS
             or is_distrust(error.__cause__)
             or not (may_pass(error) or error.error == _BROKEN)
@@ -129,7 +134,9 @@ class PageReader(Generic[T]):
         self.loop = asyncio.get_running_loop()
         while not self._last:
             try:
-                page, place = await begun(self.loop, self._session, self._fetch(self._place))
+                retries = 0 if self._endurance.active else None
+                fetching = self._fetch(self._place)
+                page, place = await begun(self.loop, self._session, fetching, retries)
             except HTTPError as error:
                 await self._endurance.bear(error)
                 continue
@@ -256,6 +263,8 @@ class RowReader(Generic[T]):
 
     async def _open(self) -> Body:
         request = self._asked.request()
+        if self._endurance.active:
+            request.retries = 0
         self._within = self._session.timeout_of(request)
         try:
             body = await self._session.stream(request, self._within)

@@ -12,7 +12,7 @@ import logging
 from tornado.httpclient import HTTPClientError
 
 from .. import defaults
-from ..errors import HTTPError
+from ..errors import HTTPError, lacks_a_part
 from .answer import BodyTooLarge, ConnectionBroken, DeadlineMissed
 from .backoff import Backoff, retry_after
 from .messages import Request
@@ -65,24 +65,25 @@ class Attempts:
         retries (int): how often it may go out again.
 
     Attributes:
+        ways (Ways): as above.
         number (int): which attempt this is, from 1 on.
         tried (list of Way): where it has been since all were tried last.
     """
 
-    __slots__ = ("_backoff", "_budget", "_request", "_retries", "_ways", "number", "tried")
+    __slots__ = ("_backoff", "_budget", "_request", "_retries", "number", "tried", "ways")
 
     def __init__(self, request: Request, ways: Ways, budget: Budget, retries: int) -> None:
         self.number = 1
         self.tried: list[Way] = []
         self._request = request
-        self._ways = ways
+        self.ways = ways
         self._budget = budget
         self._retries = retries
         self._backoff = Backoff(_FIRST, _LONGEST)
 
     def share(self, left: float) -> float:
         """Which part of the time that is left this attempt may take: others may have to follow it."""
-        untried = len(self._ways.all) - len(self.tried)
+        untried = len(self.ways.all) - len(self.tried)
         return left / untried if untried > 1 and self._harmless else left
 
     @property
@@ -101,10 +102,10 @@ class Attempts:
         Returns:
             float | None: seconds until the next attempt; None: there is none.
         """
-        if error.code not in PASSING:
+        if error.code not in PASSING or lacks_a_part(error):
             return None
         cause = error.__cause__
-        if error.code != 429 and self._ways.only is None:
+        if error.code != 429 and self.ways.only is None:
             way.failed(error.reason or error.error)
         if is_distrust(cause) or isinstance(cause, BodyTooLarge):
             return None
@@ -125,7 +126,7 @@ class Attempts:
     def _delay(self, error: HTTPError, way: Way) -> float | None:
         if way not in self.tried:
             self.tried.append(way)
-        if len(self.tried) < len(self._ways.all) and error.code != 429:
+        if len(self.tried) < len(self.ways.all) and error.code != 429:
             return 0.0  # to another one
         if self._backoff.failures >= self._retries or not self._budget.spend():
             return None

@@ -181,6 +181,8 @@ class Session:
                 ),
             )
             if waiting.pending is not None:
+                if way is not ways.only:
+                    ways.took(way)
                 return
         in_task(loop, self.send(request, waiting), waiting)
 
@@ -310,6 +312,7 @@ class Session:
             if delay:
                 await asyncio.sleep(delay)
             way = await self._choose(attempts)
+            attempts.ways.took(way)
             left = due - loop.time() if due else math.inf
             share = attempts.share(left)
             try:
@@ -323,13 +326,14 @@ class Session:
                     raise
                 delay = again
             else:
-                way.succeeded()
+                if attempts.ways is self._ways:  # a probe's answer may be a refusal
+                    way.succeeded()
                 self._budget.earn()
                 return result
 
     async def _choose(self, attempts: Attempts) -> Way:
         """The address that an attempt goes to; looks in at one whose rest is over."""
-        if attempts.number == 1 and (way := self._ways.to_probe()) is not None:
+        if attempts.number == 1 and (way := attempts.ways.to_probe()) is not None:
             request = probe()
             try:
                 answer = await self.send_to(way, request)
@@ -340,7 +344,7 @@ class Session:
                     way.succeeded()
                     return way
                 way.failed(f"it answers its probe with {answer.code}")
-        return self._ways.choose(attempts.tried)
+        return attempts.ways.choose(attempts.tried)
 
     async def send_to(self, way: Way, request: Request) -> Answer:
         """Send a request to one address, and no other; arguments and result as of `send`."""

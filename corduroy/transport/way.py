@@ -6,7 +6,6 @@ over, one request looks in with a light probe before the others come back.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 from collections.abc import Container, Mapping, Sequence
@@ -109,16 +108,14 @@ class Ways:
     def __init__(self, ways: Sequence[Way]) -> None:
         self.all = list(ways)
         self.only = ways[0] if len(ways) == 1 else None
-        self._turns = itertools.count(random.randrange(len(ways)))
+        self._turn = random.randrange(len(ways))  # whose it is, of all
 
     def living(self) -> Way | None:
         """The next one in turn that lives; None if there is none, or one wants to be probed."""
         if self.only is not None:
             return self.only
-        now, number = monotonic(), len(self.all)
-        first = next(self._turns)
-        found = None
-        for way in (self.all[(first + at) % number] for at in range(number)):
+        now, found = monotonic(), None
+        for way in self._in_turn():
             if not way.failures:
                 found = found or way
             elif way.resting_until <= now:
@@ -128,7 +125,7 @@ class Ways:
     def to_probe(self) -> Way | None:
         """One whose rest is over; whoever gets it must probe it, and nobody else gets it meanwhile."""
         now = monotonic()
-        for way in self.all:
+        for way in self._in_turn():
             if self.only is None and way.failures and way.resting_until <= now:
                 way.resting_until = now + PROBING + 1.0
                 return way
@@ -139,10 +136,17 @@ class Ways:
         one whose rest is over first."""
         if self.only is not None:
             return self.only
-        number, first = len(self.all), next(self._turns)
-        ways = [self.all[(first + at) % number] for at in range(number)]
+        ways = self._in_turn()
         fresh = [way for way in ways if way not in tried] or ways
         return min(fresh, key=lambda way: way.resting_until if way.failures else 0.0)
+
+    def took(self, way: Way) -> None:
+        """A request goes there: it is the next one's turn."""
+        if self.only is None:
+            self._turn = (self.all.index(way) + 1) % len(self.all)
+
+    def _in_turn(self) -> list[Way]:
+        return self.all[self._turn :] + self.all[: self._turn]
 
 
 def probe() -> Request:

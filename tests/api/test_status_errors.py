@@ -328,7 +328,14 @@ def _shown(*things):
 def test_credentials_are_in_no_repr_and_no_url(canned):
     couch = Couch(_secretive(canned.url), cookie="AuthSession=pa55-")
     db = Database(_secretive(canned.url) + "/db")
-    parts = (couch, couch.database("x"), db, couch._session, couch._server, couch._session.auth)
+    parts = (
+        couch,
+        couch.database("x"),
+        db,
+        couch._session,
+        couch._server,
+        couch._session._ways.all[0].auth,
+    )
     _shown(*parts, couch.url, db.url, db.name, Couch(canned.url, ("admin", SECRET)))
 
 

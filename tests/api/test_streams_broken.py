@@ -340,6 +340,7 @@ def test_a_reader_that_does_not_read_slows_the_server(http_client):
             asyncio.run(in_loop(how))
 
 
+@pytest.mark.usefixtures("once")
 def test_pages_of_what_a_selector_finds_are_asked_for_again(gone_through, proxy, db):
     asked = {"selector": {"kind": 1}, "page": 50}
     proxy.plan = lambda request: Cut(500) if proxy.requests == 3 else None

@@ -9,6 +9,7 @@ import pytest
 
 from corduroy import ChangesFeed, Conflict, CookieAuth, Couch, Forbidden, NotFound, Unauthorized
 from corduroy.testing import Server
+from corduroy.transport.messages import Request
 from tests.faults.proxy import Answer, FaultProxy
 
 
@@ -60,7 +61,7 @@ def end_session(blocking, ada):
     sessions; and wait for that, since CouchDB hears of it a moment later."""
 
     def end(server, password):
-        cookie = server._session._headers["Cookie"]
+        cookie = server._session._ways.all[0].headers_of(Request("GET", "/"))["Cookie"]
         blocking.save_user(ada, password)
         with Couch(server.url, cookie=cookie, style="blocking") as other:
             while other.session()["userCtx"]["name"] is not None:

@@ -1,0 +1,247 @@
+"""Several addresses of one server: requests go round those that live."""
+
+import contextlib
+import os
+import time
+from collections import Counter
+
+import pytest
+
+from corduroy import (
+    ChangesFeed,
+    ConnectionFailed,
+    CookieAuth,
+    Couch,
+    RequestTimeout,
+    ServerError,
+)
+from corduroy.testing import Server
+from tests.faults.proxy import FaultProxy, Lost, unavailable
+
+OK = b'{"ok":true}'
+
+
+class Node:
+    """One of some servers, which can be made to fail."""
+
+    def __init__(self, serve, name):
+        self.name = name
+        self.mood = "well"
+        self.asked = []
+        self.server = serve(self.behave)
+        self.url = self.server.url
+
+    def behave(self, peer):
+        while True:
+            request = peer.request()
+            mood = self.mood
+            if request.target == "/_up":
+                self.asked.append("probe")
+                assert "authorization" not in request.headers
+            else:
+                self.asked.append(request.method)
+            if mood == "well":
+                peer.answer(OK)
+            elif mood == "ill":
+                peer.answer(b'{"error":"x","reason":"ill"}', status="503 Service Unavailable")
+            elif mood == "silent":
+                peer.wait_for_end()
+                return
+            else:
+                peer.reset()
+                return
+
+
+@pytest.fixture
+def nodes(serve):
+    return [Node(serve, name) for name in "abc"]
+
+
+@pytest.fixture
+def couch(nodes):
+    with Couch([node.url for node in nodes], ("user", "pw")) as couch:
+        yield couch
+
+
+def test_requests_go_round(nodes, couch, call):
+    for _ in range(9):
+        assert call(couch.info) == {"ok": True}
+    assert [len(node.asked) for node in nodes] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("mood", ["ill", "gone"])
+def test_a_node_that_fails_is_left_alone(nodes, couch, call, mood):
+    nodes[0].mood = mood
+    for _ in range(20):
+        assert call(couch.info) == {"ok": True}
+    assert 1 <= len(nodes[0].asked) <= 2
+
+
+def test_it_comes_back_by_a_light_probe(nodes, couch, call):
+    nodes[0].mood = "ill"
+    for _ in range(6):
+        call(couch.info)
+    nodes[0].mood = "well"
+    nodes[0].asked.clear()
+    deadline = time.monotonic() + 20
+    while "GET" not in nodes[0].asked and time.monotonic() < deadline:
+        call(couch.info)
+        time.sleep(0.02)
+    assert nodes[0].asked[:2] == ["probe", "GET"]
+
+
+def test_its_rest_grows(nodes, couch):
+    nodes[0].mood = "ill"
+    until = time.monotonic() + 6
+    while time.monotonic() < until:
+        couch.info()
+        time.sleep(0.01)
+    # After 0.5 to 1 s, then 1 to 2 s, then 2 to 4 s.
+    assert 2 <= nodes[0].asked.count("probe") <= 4
+    assert nodes[0].asked.count("GET") == 1
+
+
+def test_reads_are_answered_as_long_as_one_lives(nodes, couch, call):
+    nodes[0].mood, nodes[1].mood = "gone", "ill"
+    for _ in range(20):
+        assert call(couch.info, retries=0) == {"ok": True}
+
+
+def test_even_where_the_others_are_silent(nodes, couch, call):
+    nodes[0].mood = nodes[1].mood = "silent"
+    for _ in range(6):
+        assert call(couch.info, timeout=3) == {"ok": True}
+
+
+def test_where_none_lives_the_failure_is_told(nodes, couch, call):
+    for node in nodes:
+        node.mood = "ill"
+    with pytest.raises(ServerError, match="ill"):
+        call(couch.info, retries=0)
+    assert sum(len(node.asked) for node in nodes) == 3
+    for node in nodes:
+        node.mood = "well"
+    assert call(couch.info) == {"ok": True}, "nobody has to wait until a rest is over"
+
+
+def test_a_post_goes_on_only_from_a_node_that_was_not_there(nodes, call):
+    with Couch(["http://127.0.0.1:1", nodes[0].url], retries=0) as couch:
+        for _ in range(4):
+            assert call(couch.database("db").cleanup) == {"ok": True}
+    nodes[0].mood = "gone"
+    nodes[0].asked.clear()
+    with Couch([nodes[0].url, nodes[1].url], retries=0) as couch:
+        outcomes = Counter()
+        for _ in range(2):
+            try:
+                call(couch.database("db").cleanup)
+                outcomes["done"] += 1
+            except ConnectionFailed:
+                outcomes["failed"] += 1
+    assert len(nodes[0].asked) == outcomes["failed"]
+
+
+def test_all_silent_is_a_timeout(nodes, couch, call):
+    for node in nodes:
+        node.mood = "silent"
+    began = time.monotonic()
+    with pytest.raises(RequestTimeout):
+        call(couch.info, timeout=0.6)
+    assert time.monotonic() - began < 5
+
+
+def test_the_environment_can_name_several(nodes, call, monkeypatch):
+    monkeypatch.setitem(os.environ, "COUCHDB_URL", ", ".join(node.url for node in nodes))
+    couch = Couch()
+    assert couch.urls == [node.url for node in nodes]
+    assert couch.url == nodes[0].url
+    assert call(couch.info) == {"ok": True}
+
+
+@pytest.mark.parametrize("urls", [[], ["http://a", 3], ["http://a", "ftp://b"], {"http://a"}, 3])
+def test_nonsense_is_refused(urls):
+    with pytest.raises((TypeError, ValueError), match="url"):
+        Couch(urls)
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def proxies(embedded):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(FaultProxy(embedded.url)) for _ in range(3)]
+
+
+def test_a_write_whose_answer_was_lost_is_found_by_way_of_another_node(embedded, proxies, call):
+    couch = Couch([proxy.url for proxy in proxies])
+    db = call(couch.create, f"lost-{call.style}", exists_ok=True)
+    for proxy in proxies[:2]:
+        proxy.next(Lost())
+    docs = [{"_id": f"{n}"} for n in range(4)]
+    for doc in docs:
+        call(db.save, doc)
+    assert {doc["_rev"][:2] for doc in docs} == {"1-"}
+
+
+def test_a_feed_moves_to_another_node_and_goes_on(embedded, proxies):
+    with Couch(embedded.url, style="blocking") as straight:
+        db = straight.create("moving", exists_ok=True)
+        seen, served = [], set()
+        with Couch([proxy.url for proxy in proxies], style="blocking") as couch:
+            feed = ChangesFeed(couch.database("moving"), feed="continuous", limit=30)
+            for n in range(10):
+                db.save({"_id": f"{n:02}"})
+            changes = iter(feed)
+            for turn in range(3):
+                seen += [next(changes)["id"] for _ in range(10)]
+                (at,) = [at for at, proxy in enumerate(proxies) if proxy.connections]
+                served.add(at)
+                proxies[at].plan = lambda request: unavailable()
+                proxies[at].cut_all()
+                if turn < 2:
+                    for n in range(10):
+                        db.save({"_id": f"{turn + 1}-{n:02}"})
+                if turn == 1:  # all were cut off once: the first one is there again
+                    for proxy in proxies:
+                        if proxy is not proxies[at]:
+                            proxy.plan = None
+            feed.stop()
+        assert len(seen) == len(set(seen)) == 30
+        assert len(served) >= 2
+
+
+def test_a_session_works_on_all_nodes_though_each_has_its_own(tmp_path, call):
+    """Nodes with different secrets: each grants a session of its own."""
+    granted = Counter()
+
+    class Guarded(Node):
+        def behave(self, peer):
+            while True:
+                request = peer.request()
+                mine = f"AuthSession={self.name}"
+                if request.target == "/_session":
+                    granted[self.name] += 1
+                    peer.answer(OK, f"Set-Cookie: {mine}; Max-Age=600")
+                elif request.headers.get("cookie") == mine:
+                    peer.answer(OK)
+                else:
+                    peer.answer(b'{"error":"unauthorized"}', status="401 Unauthorized")
+
+    from tests.transport.conftest import Server as Scripted
+
+    with contextlib.ExitStack() as stack:
+
+        def serve(behaviour):
+            server = Scripted(behaviour)
+            stack.callback(server.close)
+            return server
+
+        guarded = [Guarded(serve, name) for name in "abc"]
+        with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
+            for _ in range(9):
+                assert call(couch.info) == {"ok": True}
+    assert granted == {"a": 1, "b": 1, "c": 1}
