@@ -227,6 +227,7 @@ def new_attachments(doc: Mapping[str, Any], name: str) -> list[NewAttachment]:
 
     Raises:
         TypeError: its ``_attachments`` are no dict, or one of them is no content.
+        ValueError: one has a name that no server would take.
     """
     attachments = doc.get("_attachments")
     if attachments is None:
@@ -241,7 +242,9 @@ def new_attachments(doc: Mapping[str, Any], name: str) -> list[NewAttachment]:
             length = attachment.get("length")
         if data is None or isinstance(data, str | Mapping):
             continue
-        where = f"{name}['_attachments'][{filename!r}]"
+        where = f"{name}['_attachments'][{filename!r:.80}]"
+        if isinstance(filename, str) and (not filename or filename.startswith("_")):
+            raise ValueError(f"{where}: its name must not be empty, or start with '_'")
         if not _is_content(data):
             raise TypeError(
                 f"{where} must be bytes, a Path, a file object or an iterable of bytes, "

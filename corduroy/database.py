@@ -74,8 +74,9 @@ class Database(
             url, _, name = name_or_url.rstrip("/").rpartition("/")
             if url.endswith((":", ":/")):
                 raise ValueError("name_or_url must end with a database's name")
-            if "@" in name:  # a part of a password, perhaps, and not for an error
-                raise ValueError("name_or_url has an '@' behind its host")
+        if "@" in name:  # a part of a password, perhaps, and not for an error
+            raise ValueError("name_or_url must be a database's name, or an url that ends with one")
+        if url:
             name = unquote(name)
         self._path = database_path(name)
         self._set_up(connect(url or None, auth), "auto")

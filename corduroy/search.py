@@ -12,7 +12,7 @@ from .options import DOCUMENT, VIEW, Encoder, check_keys, encode_options
 from .querying import function_path
 from .server import Place, Served
 from .styles import S, operation
-from .transport.encoding import encode_json, query_string
+from .transport.encoding import encode_json, encode_text, query_string
 
 _text, _flag, _count = DOCUMENT["rev"], VIEW["include_docs"], VIEW["limit"]
 
@@ -230,7 +230,7 @@ async def search(
     """Search an index of Clouseau's; arguments as of `Database.search`, and more of `ask`'s."""
     options = dict(options)
     pairs = _pairs(options.pop("drilldown", None))
-    words = {"q": _text("query", query), **encode_options(options, SEARCH, "search")}
+    words = {"q": _query(query), **encode_options(options, SEARCH, "search")}
     path = function_path(name, "_search") + query_string(words)
     path += "".join(query_string({"drilldown": pair}).replace("?", "&", 1) for pair in pairs)
     return SearchResult(name, await _ask_index(db._path, path, _NO_CLOUSEAU, **asking), db)
@@ -240,9 +240,14 @@ async def nouveau(
     db: Place[Any], name: str, query: str, options: Mapping[str, Any], **asking: Any
 ) -> SearchResult:
     """Search an index of Nouveau's; arguments as of `Database.nouveau`, and more of `ask`'s."""
-    words = {"q": _text("query", query), **encode_options(options, NOUVEAU, "nouveau")}
+    words = {"q": _query(query), **encode_options(options, NOUVEAU, "nouveau")}
     path = function_path(name, "_nouveau") + query_string(words)
     return SearchResult(name, await _ask_index(db._path, path, _NO_NOUVEAU, **asking), db)
+
+
+def _query(query: Any) -> str:
+    encode_text(_text("query", query), "query")  # it goes by another name
+    return str.__str__(query)
 
 
 def _pairs(drilldown: Any) -> list[str]:

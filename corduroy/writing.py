@@ -308,7 +308,7 @@ async def copy_doc(
     target = doc_path(dest_id, "dest")[1:]
     if dest_rev and quote_segment(dest_rev, "dest['_rev']") != dest_rev:  # nobody would decode it
         raise ValueError(f"dest['_rev'] {dest_rev!r:.80} is no revision")
-    headers = {"Destination": f"{target}?rev={dest_rev}" if dest_rev else target}
+    headers = {"Destination": target + "?rev=" + dest_rev if dest_rev else target}
     path = place._path + doc_path(source_id, "source")
     query = {"rev": source_rev} if source_rev else {}
     odd = target != dest_id or source_id.startswith("_local/")

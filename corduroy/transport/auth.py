@@ -312,7 +312,7 @@ def _bearer(token: object) -> dict[str, str]:
         raise TypeError(f"token must be a str, not {type(token).__name__}")
     if not token:
         raise ValueError("token must not be empty")
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": "Bearer " + token}
     for name, value in headers.items():
         check_header(name, value)
     return headers

@@ -30,7 +30,7 @@ _SCALARS = (str, int)
 
 _plain = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*").fullmatch
 _header_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
-_host = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(%[A-Za-z0-9._~-]+)?", re.ASCII).fullmatch
+_host = re.compile(r"[a-z0-9._-]+|(?=[^%]*:)[0-9a-f:.]+(%[A-Za-z0-9._~-]+)?").fullmatch
 _url_path = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*)*").fullmatch
 _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
@@ -260,7 +260,7 @@ def query_string(query: Mapping[str, str]) -> str:
     if not query:
         return ""
     return "?" + "&".join(
-        f"{_quoted(key, key)}={_quoted(value, key)}" for key, value in query.items()
+        [_quoted(key, key) + "=" + _quoted(value, key) for key, value in query.items()]
     )
 
 
@@ -335,7 +335,7 @@ def check_url(url: str, name: str = "url") -> SplitResult:
         unquote(parts.netloc, errors="strict")
     except ValueError:  # urllib's own words may quote a password
         raise ValueError(
-            f"{name} has a host, port or password that cannot be; is its password quoted?"
+            f"{name} has a host or port that cannot be; is its password quoted?"
         ) from None
     userinfo, at, _ = parts.netloc.rpartition("@")
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -351,7 +351,7 @@ def check_url(url: str, name: str = "url") -> SplitResult:
         raise ValueError(f"{name} {shown!r:.80} has a host or port that cannot be")
     if userinfo.startswith(":") and userinfo != ":":
         raise ValueError(f"{name} has a password, and no user before it")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise ValueError(f"{name} {shown!r:.80} must not have a query or fragment")
     if not _url_path(parts.path):
         raise ValueError(f"{name} {shown!r:.80} must have its path percent-encoded")

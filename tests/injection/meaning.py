@@ -23,14 +23,14 @@ class Meant(NamedTuple):
         method (str): its method.
         path (list of str): the segments of its path.
         query (dict of str to str): its parameters.
-        headers (dict of str to str): its headers beside those that every request has.
+        headers (dict): its headers, or what judges them, beside those that every request has.
         body (bytes | Callable | None): its body, or what judges it; None: any.
     """
 
     method: str
     path: list[str]
     query: dict[str, str] = {}  # noqa: RUF012  (nobody changes it)
-    headers: dict[str, str] = {}  # noqa: RUF012
+    headers: dict[str, Any] = {}  # noqa: RUF012
     body: Any = None
 
     def check(self, arrived: Arrived, usual: dict[str, str]) -> None:
@@ -44,6 +44,10 @@ class Meant(NamedTuple):
         length = headers.pop("content-length", "0")
         assert headers.pop("transfer-encoding", "chunked") == "chunked"
         assert length in ("0", str(len(arrived.body)))
+        for name, judge in self.headers.items():
+            if callable(judge):
+                assert judge(headers.get(name))
+                headers[name] = judge
         assert headers == {**usual, **self.headers}
         if callable(self.body):
             assert self.body(arrived.body)
