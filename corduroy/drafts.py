@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self, cast
 
 from .asking import doc_path
 from .conflicts import replace
@@ -37,11 +37,7 @@ class Draft:
         if type(doc) is not dict and not isinstance(doc, Mapping):  # quicker than to ask the ABC
             raise TypeError(f"{name} must be a dict, not a {type(doc).__name__}: {doc!r:.80}")
         self.doc = doc
-        self.id: str | None = None
-        if "_id" in doc:
-            self.id = id = doc["_id"]
-            if type(id) is not str or not id or id[0] == "_":
-                doc_path(id, f"{name}['_id']")
+        self.id = id_of(doc, name)
         self.streams: Streams = _NOTHING if streams is None else streams
         self.stubs: Mapping[str, Any] = _NOTHING
         if "_attachments" in doc:
@@ -49,11 +45,23 @@ class Draft:
             doc, self.stubs = inlined(doc, name, self.streams)
         self.body = encode_json(doc, name)
 
+    @classmethod
+    def of(cls, doc: Any, id: str | None, body: bytes) -> Self:
+        """The draft of a document that was encoded before, and has no attachments."""
+        draft = cls.__new__(cls)
+        draft.doc, draft.id, draft.body = doc, id, body
+        draft.streams = draft.stubs = _NOTHING
+        return draft
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a dict that is saved as it is, without attachments."""
+        return type(self) is Draft and isinstance(self.doc, dict) and self.stubs is _NOTHING
+
     def name(self, id: str) -> None:
         """Give a document without an id one."""
         self.id = id
-        field = b'{"_id":%b' % encode_json(id, "_id")
-        self.body = field + (b"," if len(self.body) > 2 else b"") + self.body[1:]
+        self.body = named(self.body, id)
 
     def saved(self, rev: str | None) -> None:
         """Let the caller's document know what became of it."""
@@ -84,6 +92,29 @@ class Merged(Draft):
 
     def saved(self, rev: str | None) -> None:
         replace(self.doc, {**self._content, "_rev": rev}, self.stubs)
+
+
+def id_of(doc: Mapping[str, Any], name: str) -> str | None:
+    """The id that a document has, if any.
+
+    Args:
+        doc (dict): the document.
+        name (str): the argument's name, for errors.
+
+    Raises:
+        TypeError, ValueError: no document has such an id.
+    """
+    if "_id" not in doc:
+        return None
+    id = doc["_id"]
+    if type(id) is not str or not id or id[0] == "_":
+        doc_path(id, f"{name}['_id']")
+    return cast(str, id)
+
+
+def named(body: bytes, id: str) -> bytes:
+    """A document without an id, encoded, with that id."""
+    return b'{"_id":%b%b%b' % (encode_json(id, "_id"), b"," if len(body) > 2 else b"", body[1:])
 
 
 def in_order(results: Iterable[Mapping[str, Any]], drafts: list[Draft]) -> list[Mapping[str, Any]]:

@@ -51,6 +51,7 @@ def decode_rows(
     answer = decode_json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
         raise ValueError(f"the answer has no {name}")
+    _check(answer[name])
     if finish is not None:
         finish(answer[name])
     return answer
@@ -83,7 +84,14 @@ def _decode_lines(
             body += b"]"
             with memoryview(body) as whole, whole[before:] as lines:
                 batches.append(decode_json(lines))
+            _check(batches[-1])
             if finish is not None:
                 finish(batches[-1])
             del body[before:]
     return list(chain.from_iterable(reversed(batches)))
+
+
+def _check(rows: list[Any]) -> None:
+    """Refuse what is no row."""
+    if not set(map(type, rows)) <= {dict}:
+        raise ValueError("some of the rows are none")

@@ -13,6 +13,7 @@ from ..drafts import Draft
 from ..errors import error_from_item
 from ..server import Place
 from ..status import Status
+from .batches import Batch
 
 Result = Mapping[str, Any]
 
@@ -81,6 +82,29 @@ class Account:
         self.written += written
         self.resolution._passed += written
         return in_conflict
+
+    def take_whole(self, batch: Batch, revs: list[str]) -> None:
+        """Take down that each document of a batch is written.
+
+        Args:
+            batch (Batch): the documents.
+            revs (list of str): their revisions.
+        """
+        docs = batch.docs
+        if batch.odd or self._on_result is not None:
+            results = [
+                {"ok": True, "id": id, "rev": rev} for id, rev in zip(batch.ids, revs, strict=True)
+            ]
+            self.take(batch.drafts(), results)
+            return
+        for doc, id, rev in zip(docs, batch.ids, revs, strict=True):
+            doc["_id"] = id
+            doc["_rev"] = rev
+        if set(map(type, docs)) != {dict}:
+            for doc in docs:
+                bind(doc, self._place)
+        self.written += len(docs)
+        self.resolution._passed += len(docs)
 
     def refuse(self, draft: Draft, result: Result) -> None:
         """The server does not want a document."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import msgspec
 
 from ..asking import JSON, ask_json
 from ..calls import pause
@@ -16,7 +18,9 @@ from ..lookups import rows_of, server_docs
 from ..server import Place
 from ..transport.backoff import Backoff, retry_after
 from ..transport.messages import Request
+from ..transport.tls import is_distrust
 from .account import CONFLICT, UNKNOWN, UNSENT, Account
+from .batches import Batch
 
 T = TypeVar("T")
 
@@ -36,9 +40,30 @@ class Deletion(Draft):
     def __init__(self, id: str, rev: str | None) -> None:
         super().__init__({"_id": id, **({"_rev": rev} if rev else {}), "_deleted": True}, "doc")
 
-    def of(self, rev: str) -> Deletion:
-        """The same, of a revision."""
-        return Deletion(str(self.id), rev)
+
+class _Written(msgspec.Struct, gc=False):
+    """What a server says of a document that it has written."""
+
+    ok: bool
+    id: str
+    rev: str
+
+
+_decode_written = msgspec.json.Decoder(list[_Written]).decode
+
+
+def _revs_of(answer: bytes | bytearray, ids: list[str | None]) -> list[str] | None:
+    """The new revisions of documents, if the server says in their order that all are written."""
+    try:
+        written = _decode_written(answer)
+    except ValueError:
+        return None
+    return [one.rev for one in written] if [one.id for one in written] == ids else None
+
+
+def _lacks_rev(draft: Draft) -> bool:
+    """Whether it is to be found out which revision is to be deleted."""
+    return type(draft) is Deletion and "_rev" not in draft.doc
 
 
 @dataclass
@@ -51,9 +76,9 @@ class Terms:
         merge: as of `Database.save`.
         new_edits (bool): as of `Database.save`.
         max_retries (int | None): how many failures in a row one bears.
-        fail: is told of what ends it.
 
     Attributes:
+        fail: is told of what ends them all; set by who sends them.
         ending (bool): whether there is to be no more trying.
         most (int | None): how many bytes the server has refused to take at once.
         since (int | str | None): a seq of the database's from before anything was sent.
@@ -64,7 +89,7 @@ class Terms:
     merge: Merge | None
     new_edits: bool
     max_retries: int | None
-    fail: Callable[[BaseException], None]
+    fail: Callable[[BaseException], None] = field(init=False)
     ending: bool = False
     most: int | None = None
     since: Any = None
@@ -81,18 +106,18 @@ class Delivery:
 
     Args:
         terms (Terms): the writer's.
-        drafts (list of Draft): the documents.
+        batch (Batch): the documents.
         whole (Delivery | None): the delivery that this one is a part of.
 
     Attributes:
         pausing (bool): whether it, or a part of it, waits, after a failure, to try again.
     """
 
-    def __init__(self, terms: Terms, drafts: list[Draft], whole: Delivery | None = None) -> None:
+    def __init__(self, terms: Terms, batch: Batch, whole: Delivery | None = None) -> None:
         self.pausing = False
         self._whole: Delivery = whole or self
         self._terms = terms
-        self._left = drafts  # what is not accounted for
+        self._left = batch  # what is not accounted for
         self._unwritten = UNSENT  # what is said of these if they are given up, and…
         self._unsure = False  # …no request is on its way, or was lost
         self._doubted = terms.wary  # whether there ever was one that was lost
@@ -115,11 +140,11 @@ class Delivery:
                 self._give_up(None)
 
     def _give_up(self, error: BaseException | None) -> None:
-        left, self._left = self._left, []
+        left, self._left = self._left, Batch()
         what = UNKNOWN if self._unsure else self._unwritten
         said = "the writer was ended" if error is None else str(error) or type(error).__name__
         account = self._terms.account
-        account.lose(left, what, said)
+        account.lose(left.drafts(), what, said)
         if isinstance(error, Exception):
             self._terms.fail(error)
         account.tell()
@@ -131,7 +156,12 @@ class Delivery:
             try:
                 result = await step()
             except HTTPError as error:
-                if not may_pass(error) or terms.ending or backoff.failures == terms.max_retries:
+                if (
+                    not may_pass(error)
+                    or is_distrust(error.__cause__)
+                    or terms.ending
+                    or backoff.failures == terms.max_retries
+                ):
                     raise
                 self._whole.pausing = True
                 await pause(backoff.delay(retry_after(error.status.headers.get("Retry-After"))))
@@ -151,21 +181,16 @@ class Delivery:
         if self._terms.since is None:
             seq = (await ask_json("GET", place._path))["update_seq"]
             self._terms.since = seq if self._terms.since is None else self._terms.since
-        nameless = [draft for draft in self._left if draft.id is None]
-        if nameless:
-            ids = await place._server.spare_uuids(len(nameless))
-            for draft, id in zip(nameless, ids, strict=True):
-                draft.name(id)
-        unread = [
-            draft for draft in self._left if type(draft) is Deletion and "_rev" not in draft.doc
-        ]
+        if nameless := self._left.ids.count(None):
+            self._left.name(await place._server.spare_uuids(nameless))
+        unread = [draft for draft in self._left.odd.values() if _lacks_rev(draft)]
         if not unread:
             return
         rows = await rows_of(place._path, [str(draft.id) for draft in unread])
         account = self._terms.account
-        left = []
-        for draft in self._left:
-            if type(draft) is not Deletion or "_rev" in draft.doc:
+        left: list[Draft] = []
+        for draft in self._left.drafts():
+            if not _lacks_rev(draft):
                 left.append(draft)
                 continue
             row = rows[str(draft.id)]
@@ -174,8 +199,8 @@ class Delivery:
                 reason = "deleted" if value.get("deleted") else "missing"
                 account.refuse(draft, {"error": "not_found", "reason": reason})
             else:
-                left.append(draft.of(value["rev"]))
-        self._left = left
+                left.append(Deletion(str(draft.id), value["rev"]))
+        self._left = Batch(left)
         account.tell()
 
     async def _write(self) -> None:
@@ -205,53 +230,58 @@ class Delivery:
             await self._sift()
             if not self._left:
                 return ""
-        drafts = self._left
+        batch = self._left
         fields = b"" if terms.new_edits else b',"new_edits":false'
-        docs = b",".join([draft.body for draft in drafts])
         self._unsure = True
         try:
             answer = await Request(
                 "POST",
                 f"{terms.place._path}/_bulk_docs",
-                body=b'{"docs":[%b]%b}' % (docs, fields),
+                body=b'{"docs":[%b]%b}' % (b",".join(batch.bodies), fields),
                 headers=JSON,
                 retries=0,
             )
-            results = answer.json()
+            revs = _revs_of(answer.body, batch.ids) if terms.new_edits else None
+            results = answer.json() if revs is None else []
         except HTTPError as error:
             self._unsure = error.code >= 500
             self._doubted = self._doubted or self._unsure
             raise
+        if revs is not None:
+            self._unsure = False
+            self._left = Batch()
+            terms.account.take_whole(batch, revs)
+            return ""
+        drafts = batch.drafts()
         if not terms.new_edits:
             results = [failure_of(draft, results) for draft in drafts]
-        elif [result["id"] for result in results] != [draft.id for draft in drafts]:
+        else:
             results = in_order(results, drafts)
         self._unsure = False
         self._unwritten = CONFLICT
-        self._left = terms.account.take(drafts, results)
+        self._left = Batch(terms.account.take(drafts, results))
         return next((one["reason"] for one in results if one.get("error") == CONFLICT), "")
 
     async def _sift(self) -> None:
         """Take those out of what is left that are written already."""
-        account, drafts = self._terms.account, self._left
+        account, drafts = self._terms.account, self._left.drafts()
         revs = await written_as(self._terms.place._path, drafts, self._terms.since)
         self._unsure = False
-        self._left = [draft for draft, rev in zip(drafts, revs, strict=True) if rev is None]
+        self._left = Batch(draft for draft, rev in zip(drafts, revs, strict=True) if rev is None)
         written = [(draft, rev) for draft, rev in zip(drafts, revs, strict=True) if rev is not None]
         results = [{"ok": True, "id": draft.id, "rev": rev} for draft, rev in written]
         account.take([draft for draft, _ in written], results)
         account.tell()
 
     async def _look_up(self) -> dict[str, Any]:
-        ids = [str(draft.id) for draft in self._left]
-        return await server_docs(self._terms.place._path, ids)
+        return await server_docs(self._terms.place._path, list(map(str, self._left.ids)))
 
     def _merge(self, docs: dict[str, Any], reason: str) -> None:
         """Account for those in conflict, or merge them."""
         account, merge = self._terms.account, self._terms.merge
         merged, settled, stuck = [], [], []
         seen: dict[str, Any] = {}
-        for draft in self._left:
+        for draft in self._left.drafts():
             id = str(draft.id)
             doc = docs[id]
             chosen = None
@@ -265,7 +295,7 @@ class Delivery:
             else:
                 seen[id] = doc.get("_rev")
                 merged.append(Merged(draft, over(doc, chosen)))
-        self._left = [*merged]
+        self._left = Batch(merged)
         self._seen = seen
         self._doubted = self._terms.wary  # these were never sent
         for draft in stuck:
@@ -276,9 +306,9 @@ class Delivery:
 
     async def _split(self, error: TooLarge) -> None:
         """Send a batch that is too large for the server in halves."""
-        drafts, account = self._left, self._terms.account
+        drafts, account = self._left.drafts(), self._terms.account
         if len(drafts) == 1:
-            self._left = []
+            self._left = Batch()
             said = {"error": "too_large", "reason": error.reason or str(error)}
             account.refuse(drafts[0], said)
             account.tell()
@@ -287,7 +317,7 @@ class Delivery:
             size = sum(len(draft.body) for draft in drafts) // 2
             self._terms.most = min(size, self._terms.most or size)
         half = len(drafts) // 2
-        self._left = drafts[half:]
-        part = Delivery(self._terms, drafts[:half], self._whole)
+        self._left = Batch(drafts[half:])
+        part = Delivery(self._terms, Batch(drafts[:half]), self._whole)
         part._unwritten, part._doubted, part._seen = self._unwritten, self._doubted, self._seen
         await part.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterable, Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..calls import aside
 from ..conflicts import ConflictResolution, Merge
 from ..server import Place
 from ..styles import S
+from .sending import Sending
 from .writer import OnResult, Progress, Writer
 
 
@@ -73,9 +75,41 @@ async def save_stream(
     """Save what an iterator gives, bit by bit; arguments and result as of `Database.save`."""
     writer = Writer(place, merge=merge, force=force, new_edits=new_edits)
     try:
-        await aside(writer.take_all, docs)
+        await aside(_send_all, writer._sending, docs)
     except BaseException as error:
-        await aside(writer.break_off, not isinstance(error, Exception))
+        await aside(writer._sending.break_off, not isinstance(error, Exception))
         error.add_note(repr(writer))
         raise
     return writer.resolution
+
+
+async def _send_all(sending: Sending, docs: Iterable[Any] | AsyncIterable[Any]) -> None:
+    """Send all that an iterator gives, as fast as it goes."""
+    async with contextlib.AsyncExitStack() as stack:
+        if not isinstance(docs, AsyncIterable):
+            for at, doc in enumerate(docs):
+                if _takes(sending, doc, at):
+                    await sending.catch_up()
+        else:
+            docs = aiter(docs)
+            if callable(close := getattr(docs, "aclose", None)):
+                stack.push_async_callback(close)
+            at = 0
+            async for doc in docs:
+                if _takes(sending, doc, at):
+                    await sending.catch_up()
+                at += 1
+    await sending.drain()
+    sending.close()
+    if sending.failure is not None:
+        raise sending.failure
+
+
+def _takes(sending: Sending, doc: Any, at: int) -> bool:
+    """Take one of many documents, which is named if it cannot be sent; say whether a batch is full."""
+    batches = sending.batches
+    try:
+        batches.take(doc, "doc")
+    except (TypeError, ValueError):
+        batches.take(doc, f"docs[{at}]")
+    return bool(batches.full)

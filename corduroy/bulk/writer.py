@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import warnings
-from collections import deque
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .. import defaults
 from ..asking import id_and_rev
-from ..calls import Call, aside, begun
+from ..calls import aside
 from ..conflicts import ConflictResolution, Merge, keep_local
 from ..drafts import Draft
 from ..options import check_count, check_flag, check_int
@@ -21,8 +18,9 @@ from ..server import Place
 from ..status import Status
 from ..styles import S, Styled, operation, would_block
 from ..transport.auth import check_texts
-from .account import UNSENT, Account
-from .delivery import Deletion, Delivery, Terms
+from .account import Account
+from .delivery import Deletion, Terms
+from .sending import Sending
 
 OnResult = Callable[[Any, Status], Any]
 Progress = Callable[[int], Any]
@@ -87,18 +85,9 @@ class Writer(Styled[S]):
         self._name = place._path[1:]
         self._account = Account(place, progress, on_result)
         chosen = merge or (keep_local if force else None)
-        self._terms = Terms(place, self._account, chosen, new_edits, max_retries, self._fail)
-        self._count = count
-        self._size = size
-        self._in_flight = in_flight
-        self._queue: deque[list[Draft]] = deque()
-        self._batch: list[Draft] = []
-        self._cut()
-        self._flying: dict[Call, Delivery] = {}
-        self._failure: BaseException | None = None
-        self._closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._done: asyncio.Future[None] | None = None  # what there is to await if there is nothing
+        terms = Terms(place, self._account, chosen, new_edits, max_retries)
+        self._sending = Sending(terms, count, size, in_flight)
+        self._batches = self._sending.batches
 
     # -- the account --------------------------------------------------------------------------
 
@@ -172,7 +161,10 @@ class Writer(Styled[S]):
             ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. The last five look up what is
             in conflict, and what a request has written that was never answered.
             """
-            return self._put(Draft(doc, "doc"), callback)
+            if callback is not None:
+                return self._take(Draft(doc, "doc"), callback=callback)
+            self._batches.take(doc, "doc")
+            return self._keep_up()
 
         def delete(
             self, doc: Mapping[str, Any] | str, rev: str | None = None, callback: Any = None
@@ -190,111 +182,32 @@ class Writer(Styled[S]):
             id, own_rev = id_and_rev(doc)
             if rev is not None:
                 check_texts(rev=rev)
-            return self._put(Deletion(id, rev or own_rev), callback)
-
-    def _put(self: Any, draft: Draft, callback: Any) -> Any:
-        """Take a draft. Most of them need no waiting, and cost no more than they must."""
-        if callback is not None:
-            return self._take(draft, callback=callback)
-        self._add(draft)
-        if not self._queue:
-            running = asyncio._get_running_loop()
-            if running is None:
-                if self._style != "future":
-                    return None
-            elif self._done is not None and self._loop is running:
-                return self._done
-            elif not would_block(self):
-                return None
-        return self._take()
+            deletion = Deletion(id, rev or own_rev)
+            if callback is not None:
+                return self._take(deletion, callback=callback)
+            self._batches.add(deletion)
+            return self._keep_up()
 
     @operation
     async def _take(self, draft: Draft | None = None) -> None:
         if draft is not None:
-            self._add(draft)
-        await aside(self._take_off)
-        if self._failure is not None:
-            raise self._failure
+            self._batches.add(draft)
+        await aside(self._sending.catch_up)
+        if self._sending.failure is not None:
+            raise self._sending.failure
 
-    def _add(self, draft: Draft) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._closed:
-            raise RuntimeError("this writer is closed")
-        size = len(draft.body)
-        if self._bytes + size > self._most and self._batch:
-            self._cut()
-        self._batch.append(draft)
-        self._bytes += size
-        if len(self._batch) >= self._many:
-            self._cut()
-
-    def _cut(self) -> None:
-        """Put the batch in the queue, and begin another one."""
-        if self._batch:
-            self._queue.append(self._batch)
-        self._batch, self._bytes = [], 0
-        self._many = self._count or defaults.bulk_count
-        most = self._size or defaults.bulk_bytes
-        self._most = min(most, self._terms.most or most)
-
-    # -- on the loop --------------------------------------------------------------------------
-
-    async def _take_off(self) -> None:
-        """Wait until every batch in the queue is under way."""
-        self._launch()
-        while self._queue:
-            await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
-            self._launch()
-
-    async def _drain(self) -> None:
-        """Wait until every document is accounted for."""
-        self._cut()
-        self._launch()
-        while self._queue or self._flying:
-            await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
-            self._launch()
-
-    def _launch(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._flying:
-                raise RuntimeError(
-                    "a writer belongs to the event loop, or in scripts to the thread, that it began in"
-                )
-            self._loop, self._done = loop, None
-            if would_block(self):
-                self._done = loop.create_future()
-                self._done.set_result(None)
-        while self._queue and len(self._flying) < self._in_flight:
-            delivery = Delivery(self._terms, self._queue.popleft())
-            call = begun(loop, self._session, delivery.run())
-            self._flying[call] = delivery
-            call.add_done_callback(self._landed)
-
-    def _landed(self, call: asyncio.Future[Any]) -> None:
-        del self._flying[call]  # type: ignore[arg-type]
-        if not call.cancelled() and (error := call.exception()) is not None:
-            self._fail(error)
-        if self._queue:
-            self._launch()
-
-    def _fail(self, error: BaseException) -> None:
-        """Give up: nothing is sent any more."""
-        if self._failure is None and not self._terms.ending:
-            self._failure = error
-            self._end(str(error) or type(error).__name__, cancel=False)
-
-    def _end(self, reason: str, cancel: bool) -> None:
-        """Send no more."""
-        self._terms.ending = True
-        for call, delivery in list(self._flying.items()):
-            if cancel or delivery.pausing:
-                call.cancel()
-        self._cut()
-        for batch in self._queue:
-            self._account.lose(batch, UNSENT, reason)
-        self._queue.clear()
+    def _keep_up(self: Any) -> Any:
+        """What `put` and `delete` return: mostly there is nothing to wait for."""
+        if not self._batches.full:
+            running, sending = asyncio._get_running_loop(), self._sending
+            if running is None:
+                if self._style != "future":
+                    return None
+            elif sending.loop is running and sending.done is not None:
+                return sending.done
+            elif not would_block(self):
+                return None
+        return self._take()
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -312,10 +225,10 @@ class Writer(Styled[S]):
         ``POST /{db}/_all_docs``, ``POST /{db}/_changes``, ``GET /{db}/{docid}``,
         ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
         """
-        await aside(self._drain)
+        await aside(self._sending.drain)
         self._account.tell()
-        if self._failure is not None:
-            raise self._failure
+        if self._sending.failure is not None:
+            raise self._sending.failure
         return self.resolution
 
     @operation
@@ -327,54 +240,18 @@ class Writer(Styled[S]):
         ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
         """
         try:
-            await aside(self._drain)
+            await aside(self._sending.drain)
         finally:
-            self._closed = True
+            self._sending.close()
         self._account.tell()
-        if self._failure is not None:
-            self._failure.add_note(repr(self))
-            raise self._failure
+        if self._sending.failure is not None:
+            self._sending.failure.add_note(repr(self))
+            raise self._sending.failure
         return self.resolution
 
     @operation
     async def _leave(self, cancel: bool) -> None:
-        await aside(self.break_off, cancel)
-
-    async def break_off(self, cancel: bool) -> None:
-        """Send no more, and wait for what is under way, or have done with that, too."""
-        self._closed = True
-        self._end("the program left the block by an exception", cancel)
-        while self._flying:
-            await asyncio.wait(self._flying)
-        self._account.tell()
-
-    async def take_all(self, docs: Iterable[Any] | AsyncIterable[Any]) -> None:
-        """Write all that an iterator gives, as fast as it goes.
-
-        Raises:
-            HTTPError: the writer has given up.
-        """
-        at = 0
-        async with contextlib.AsyncExitStack() as stack:
-            if not isinstance(docs, AsyncIterable):
-                for doc in docs:
-                    self._add(_draft(doc, at))
-                    at += 1
-                    if self._queue:
-                        await self._take_off()
-            else:
-                docs = aiter(docs)
-                if callable(close := getattr(docs, "aclose", None)):
-                    stack.push_async_callback(close)
-                async for doc in docs:
-                    self._add(_draft(doc, at))
-                    at += 1
-                    if self._queue:
-                        await self._take_off()
-        await self._drain()
-        self._closed = True
-        if self._failure is not None:
-            raise self._failure
+        await aside(self._sending.break_off, cancel)
 
     def __enter__(self) -> Self:
         if would_block(self):
@@ -411,16 +288,8 @@ class Writer(Styled[S]):
         error.add_note(repr(self))
 
     def __del__(self) -> None:
-        if getattr(self, "_batch", None) or getattr(self, "_queue", None):
+        if getattr(self, "_batches", None):
             warnings.warn(f"never closed: {self!r}", ResourceWarning, stacklevel=2, source=self)
-
-
-def _draft(doc: Any, at: int) -> Draft:
-    """The draft of one of many documents, which is named if it cannot be sent."""
-    try:
-        return Draft(doc, "doc")
-    except (TypeError, ValueError):
-        return Draft(doc, f"docs[{at}]")
 
 
 def check_merge(merge: Any) -> None:

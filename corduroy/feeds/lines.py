@@ -18,6 +18,10 @@ Row = dict[str, Any]
 _decode_lines = msgspec.json.Decoder().decode_lines
 
 
+# What is a place in a history: an int of CouchDB 1.x, a str, a list of BigCouch's; null, where
+# ``seq_interval`` has left it out.
+_SEQS = {int, str, list, type(None)}
+
 # So many rows are made at a time, about. The garbage collector comes for every 700 objects, and a row
 # is three of them, with the change four.
 _SOME = 150
@@ -114,22 +118,24 @@ class _Parser:
         """The changes among what was found. Only the last can be something else: the end."""
         if not found:
             return found
-        last = found[-1]
-        if not isinstance(last, dict):
+        if not set(map(type, found)) <= {dict}:
             raise ValueError("this is no line of a feed")
+        last = found[-1]
         if "seq" not in last and "db_name" not in last:
             self._end(last)
             found.pop()
-        if found and not (isinstance(found[0], dict) and ("seq" in found[0] or "id" in found[0])):
+        if found and not ("seq" in found[0] or "id" in found[0]):
             raise ValueError("this is no line of a feed")
+        if not {type(row.get("seq")) for row in found} <= _SEQS:
+            raise ValueError("this is no seq of a change")
         return found
 
     def _end(self, last: Row) -> None:
-        if "last_seq" in last:
+        if type(last.get("last_seq", ...)) in _SEQS:
             self.last_seq = last["last_seq"]
             pending = last.get("pending")
             self.pending = pending if isinstance(pending, int) else None
-        elif "error" in last:
+        elif "error" in last and "last_seq" not in last:
             self.error = last
         else:
             raise ValueError("this is no line of a feed")
@@ -151,9 +157,12 @@ def _decode(lines: bytes) -> list[Any]:
     """Decode lines of JSON; empty ones give nothing."""
     try:
         return _decode_lines(lines)
-    except ValueError:
+    except (ValueError, RecursionError):
         # A lone surrogate is no Unicode, but a document that has one must not end the feed for ever.
-        return [json.loads(line) for line in lines.split(b"\n") if line.strip()]
+        try:
+            return [json.loads(line) for line in lines.split(b"\n") if line.strip()]
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
 
 class Events(_Parser):

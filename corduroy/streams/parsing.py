@@ -50,9 +50,13 @@ class DocRow(msgspec.Struct, gc=False):
 
     @classmethod
     def of(cls, row: Row) -> DocRow:
-        """Make one of a whole row."""
+        """Make one of a whole row; a ValueError, if that is none."""
+        if not isinstance(row.get("doc"), dict | None):
+            raise ValueError("a row has a document that is none")
         return cls(row.get("doc"), row.get("error"), row.get("reason"))
 
+
+_KINDS = {dict, DocRow}
 
 _decode_doc_rows = msgspec.json.Decoder(list[DocRow]).decode
 
@@ -67,9 +71,10 @@ Decode = Callable[[bytes | bytearray], list[Any]]
 def _decode_odd(text: bytes | bytearray) -> list[Any]:
     """Decode rows, also those with a lone surrogate, which is no Unicode: one document that has it
     must not keep all others back."""
-    rows: list[Any] = json.loads(text)
-    if not set(map(type, rows)) <= {dict}:
-        raise ValueError("these are no rows")
+    try:
+        rows: list[Any] = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return rows
 
 
@@ -188,7 +193,9 @@ class RowParser:
             before = gc.get_count()[0]
             try:
                 rows: list[Any] = decode(b"[" + data[:end].lstrip(b", \t\r\n") + b"]")
-            except ValueError:
+            except (ValueError, RecursionError):
+                return None
+            if not set(map(type, rows)) <= _KINDS:
                 return None
             made = gc.get_count()[0] - before + len(rows)  # each row becomes one more
         if decode is _decode_odd and self._docs_only:

@@ -50,12 +50,15 @@ def decode_json(body: bytes | bytearray | memoryview) -> Any:
         The decoded value; integers of any size are kept.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or nested more deeply than Python can take.
     """
-    if len(body) < _LARGE:
-        return _decode(body)
-    with collector_paused(len(body)):
-        return _decode(body)
+    try:
+        if len(body) < _LARGE:
+            return _decode(body)
+        with collector_paused(len(body)):
+            return _decode(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @contextlib.contextmanager

@@ -363,7 +363,7 @@ def test_a_cancelled_block_waits_for_nothing(gated):
     writer = asyncio.run(main())
     assert writer.written + writer.unknown + writer.unsent <= 10
     assert writer.unknown > 0
-    assert writer._flying == {}
+    assert writer._sending._flying == {}
 
 
 def test_a_closed_writer_takes_no_more(write, call, db):
