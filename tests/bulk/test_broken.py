@@ -9,13 +9,9 @@ import threading
 import pytest
 
 from corduroy import (
-    BadRequest,
     ConnectionFailed,
     Couch,
-    NotFound,
     RequestTimeout,
-    ServerError,
-    TooManyRequests,
 )
 from corduroy.testing import Server
 from tests.api.conftest import Canned
@@ -237,80 +233,6 @@ def test_a_request_that_takes_too_long_is_sent_again(write, proxy, db, strike, h
     with Couch(proxy.url, timeout=0.3, http_client=http_client) as couch:
         writer = write(couch.database(db.name), numbered(10))
     assert account(writer) == {"written": 10}
-
-
-# -- giving up ------------------------------------------------------------------------------------
-
-
-def test_a_writer_gives_up_after_so_many_failures(write, proxied, proxy, strike, other):
-    strike(Refuse(), times=1000)
-    with pytest.raises(ConnectionFailed) as raised:
-        write(proxied, numbered(100), count=10, in_flight=1, max_retries=3)
-    writer = write.writer
-    assert writer.written == 0
-    assert writer.unknown + writer.unsent == len(writer.failures)
-    # The first batch went out four times; in callback style the program stops putting then.
-    assert proxy.injected["Refuse"] == 4
-    assert writer.unknown == 10
-    assert raised.value.__notes__ == [repr(writer)]
-    assert {entry["error"] for entry in writer.failures} == {"unknown", "unsent"}
-    assert all(entry["reason"] for entry in writer.failures)
-
-
-def test_no_retries_are_none(write, proxied, proxy, strike):
-    strike(unavailable())
-    with pytest.raises(ServerError):
-        write(proxied, numbered(3), max_retries=0)
-    assert account(write.writer) == {"unknown": 3}
-
-
-def test_patience_is_what_the_server_asks_for(write, proxy, db, strike, http_client):
-    strike(too_many(1))
-    with Couch(proxy.url, http_client=http_client) as couch:
-        times = []
-        write(couch.database(db.name), numbered(3), progress=times.append)
-    assert times == [3]
-
-
-def test_a_server_without_patience_is_told(write, proxied, strike):
-    strike(too_many(0), times=100)
-    with pytest.raises(TooManyRequests):
-        write(proxied, numbered(3), max_retries=2)
-    assert account(write.writer) == {"unsent": 3}
-
-
-def test_a_database_that_is_missing_is_no_reason_to_try_again(write, couch, proxy, http_client):
-    with Couch(proxy.url, http_client=http_client) as far, pytest.raises(NotFound):
-        write(far.database("nowhere-at-all"), numbered(3))
-    assert proxy.requests == 1
-    assert account(write.writer) == {"unsent": 3}
-
-
-def test_putting_after_the_end_raises_and_is_not_counted(call, proxied, strike):
-    strike(Answer(400, b"{}"), times=9)
-    writer = proxied.writer(count=2)
-    call(writer.put, {"_id": "a"})
-    with pytest.raises(BadRequest):
-        call(writer.flush)
-    with pytest.raises(BadRequest):
-        call(writer.put, {"_id": "c"})
-    assert account(writer) == {"unsent": 1}
-    with pytest.raises(BadRequest):
-        call(writer.close)
-
-
-def test_leaving_by_an_exception_does_not_wait_for_a_server_that_is_down(
-    write_in_block, proxied, strike
-):
-    strike(too_many(3600), times=100)
-
-    def docs():
-        yield from numbered(9)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        write_in_block(proxied, docs(), count=3, in_flight=4)
-    assert account(write_in_block.writer) == {"unsent": 9}
 
 
 # -- too large ------------------------------------------------------------------------------------
