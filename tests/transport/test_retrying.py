@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -16,7 +17,6 @@ from corduroy import (
     TooManyRequests,
     defaults,
 )
-from corduroy.testing import Server
 from tests.faults.proxy import FaultProxy, Lost, Refuse, Reset, bad_gateway, too_many, unavailable
 
 FAULTS = {
@@ -29,32 +29,26 @@ FAULTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Server() as server:
-        yield server
-
-
 @pytest.fixture
-def proxy(server):
-    with FaultProxy(server.url) as proxy:
+def proxy(couchdb_url):
+    with FaultProxy(couchdb_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def db(proxy, server, call):
-    with Couch(server.url, style="blocking") as couch:
-        couch.create("notes", exists_ok=True)
-    with Couch(proxy.url, retries=3) as couch:
-        yield couch.database("notes")
+def straight(couchdb_url):
+    """A database, without faults between."""
+    with Couch(couchdb_url, style="blocking") as couch:
+        name = f"retried-{uuid.uuid4().hex}"
+        yield couch.create(name)
+        couch.delete(name)
 
 
 @pytest.fixture
-def straight(server, db):
-    """The database, without faults between."""
-    with Couch(server.url, style="blocking") as couch:
-        yield couch.database("notes")
-        couch.delete("notes")
+def db(proxy, straight):
+    """The same, through the proxy."""
+    with Couch(proxy.url, retries=3) as couch:
+        yield couch.database(straight.name)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

@@ -15,8 +15,8 @@ from corduroy import (
     RequestTimeout,
     ServerError,
 )
-from corduroy.testing import Server
 from tests.faults.proxy import FaultProxy, Lost, unavailable
+from tests.transport.conftest import Server
 
 OK = b'{"ok":true}'
 
@@ -164,54 +164,49 @@ def test_nonsense_is_refused(urls):
         Couch(urls)
 
 
-@pytest.fixture(scope="module")
-def embedded():
-    with Server() as server:
-        yield server
+@pytest.fixture
+def proxies(couchdb_url):
+    """Three ways to the same server."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(FaultProxy(couchdb_url)) for _ in range(3)]
 
 
 @pytest.fixture
-def proxies(embedded):
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(FaultProxy(embedded.url)) for _ in range(3)]
+def db(couchdb_url):
+    with Couch(couchdb_url, style="blocking") as couch:
+        name = f"moving-{time.time_ns()}"
+        yield couch.create(name)
+        couch.delete(name)
 
 
-def test_a_write_whose_answer_was_lost_is_found_by_way_of_another_node(embedded, proxies, call):
-    couch = Couch([proxy.url for proxy in proxies])
-    db = call(couch.create, f"lost-{call.style}", exists_ok=True)
+def test_a_write_whose_answer_was_lost_is_found_by_way_of_another_node(db, proxies, call):
     for proxy in proxies[:2]:
         proxy.next(Lost())
     docs = [{"_id": f"{n}"} for n in range(4)]
-    for doc in docs:
-        call(db.save, doc)
+    with Couch([proxy.url for proxy in proxies]) as couch:
+        for doc in docs:
+            call(couch.database(db.name).save, doc)
     assert {doc["_rev"][:2] for doc in docs} == {"1-"}
 
 
-def test_a_feed_moves_to_another_node_and_goes_on(embedded, proxies):
-    with Couch(embedded.url, style="blocking") as straight:
-        db = straight.create("moving", exists_ok=True)
-        seen, served = [], set()
-        with Couch([proxy.url for proxy in proxies], style="blocking") as couch:
-            feed = ChangesFeed(couch.database("moving"), feed="continuous", limit=30)
+def test_a_feed_moves_to_another_node_and_goes_on(db, proxies):
+    seen, served = [], set()
+    with Couch([proxy.url for proxy in proxies], style="blocking") as couch:
+        feed = ChangesFeed(couch.database(db.name), feed="continuous", limit=30)
+        changes = iter(feed)
+        for turn in range(3):
             for n in range(10):
-                db.save({"_id": f"{n:02}"})
-            changes = iter(feed)
-            for turn in range(3):
-                seen += [next(changes)["id"] for _ in range(10)]
-                (at,) = [at for at, proxy in enumerate(proxies) if proxy.connections]
-                served.add(at)
-                proxies[at].plan = lambda request: unavailable()
-                proxies[at].cut_all()
-                if turn < 2:
-                    for n in range(10):
-                        db.save({"_id": f"{turn + 1}-{n:02}"})
-                if turn == 1:  # all were cut off once: the first one is there again
-                    for proxy in proxies:
-                        if proxy is not proxies[at]:
-                            proxy.plan = None
-            feed.stop()
-        assert len(seen) == len(set(seen)) == 30
-        assert len(served) >= 2
+                db.save({"_id": f"{turn}-{n}"})
+            seen += [next(changes)["id"] for _ in range(10)]
+            (at,) = [at for at, proxy in enumerate(proxies) if proxy.connections]
+            served.add(at)
+            for proxy in proxies:
+                proxy.plan = None
+            proxies[at].plan = lambda request: unavailable()
+            proxies[at].cut_all()
+        feed.stop()
+    assert len(seen) == len(set(seen)) == 30
+    assert len(served) >= 2
 
 
 def test_a_session_works_on_all_nodes_though_each_has_its_own(tmp_path, call):
@@ -231,12 +226,10 @@ def test_a_session_works_on_all_nodes_though_each_has_its_own(tmp_path, call):
                 else:
                     peer.answer(b'{"error":"unauthorized"}', status="401 Unauthorized")
 
-    from tests.transport.conftest import Server as Scripted
-
     with contextlib.ExitStack() as stack:
 
         def serve(behaviour):
-            server = Scripted(behaviour)
+            server = Server(behaviour)
             stack.callback(server.close)
             return server
 
