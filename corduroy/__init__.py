@@ -7,6 +7,7 @@ from .couch import Couch
 from .database import Database
 from .documents import Document
 from .errors import (
+    AnswerTooLarge,
     BadRequest,
     Conflict,
     ConnectionFailed,
@@ -41,6 +42,7 @@ from .transport.events import RequestEvent
 from .views import Page, Row, ViewResult
 
 __all__ = [
+    "AnswerTooLarge",
     "BadRequest",
     "BasicAuth",
     "Change",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
+from . import shapes
 from .errors import BadRequest, NotFound
 from .transport.answer import Answer
 from .transport.encoding import check_header, encode_json, query_string, quote_segment
@@ -70,10 +71,11 @@ async def ask_json(
     query: Mapping[str, str] | None = None,
     *,
     accept: Container[int] = (),
+    shape: Any = dict,
     **options: Any,
 ) -> Any:
-    """Send a request and decode its answer; arguments as of `ask`."""
-    return (await ask(method, path, query, accept=accept, **options)).json()
+    """Send a request and decode its answer; arguments as of `ask`, ``shape`` as of `Answer.json`."""
+    return (await ask(method, path, query, accept=accept, **options)).json(shape)
 
 
 async def ask_head(path: str, accept: tuple[int, ...] = ()) -> Answer:
@@ -187,7 +189,9 @@ async def revision_of(answer: Answer, path: str) -> str:
         str: the revision.
     """
     tag = (answer.header("etag") or "").strip('"')
-    return tag if _revision(tag) else str((await ask_json("GET", path))["_rev"])
+    if _revision(tag):
+        return tag
+    return str((await ask_json("GET", path, shape=shapes.Revised))["_rev"])
 
 
 def id_and_rev(doc: Any, name: str = "doc") -> tuple[str, str | None]:

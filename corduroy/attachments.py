@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from . import shapes
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
 from .calls import aside
 from .content import Sent, content_type_of, outgoing, put_back
@@ -18,6 +19,7 @@ from .server import Place
 from .streams import Stream
 from .styles import S, operation, streamed
 from .transport.encoding import check_header, query_string, quote_segment
+from .transport.limits import Allowance
 from .transport.messages import Request
 from .unbundling import Destination, fetch_whole
 
@@ -87,7 +89,13 @@ class Attachments(Place[S]):
 
         with put_back(content):
             said = await ask_guarded(
-                "PUT", target, query, looked_up=written_as, body=sent.body, headers=headers
+                "PUT",
+                target,
+                query,
+                looked_up=written_as,
+                shape=shapes.Stored,
+                body=sent.body,
+                headers=headers,
             )
         said = {"id": id, **said}
         if isinstance(doc, MutableMapping):
@@ -136,9 +144,10 @@ class Attachments(Place[S]):
         check_progress(progress)
         request, span = self._asking(doc, filename, rev, range)
         if to is None and progress is None:
-            return whole(await request, span)
+            return whole(await request, span, self._session.max_body_size)
         taking = InMemory() if to is None else receiver(to)
-        reader = PieceReader(self._session, request, span, progress, apart=False)
+        held = self._allowance() if to is None else None
+        reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
         await aside(reader.pour, taking)
         return bytes(taking.content) if isinstance(taking, InMemory) else taking.size
 
@@ -216,7 +225,7 @@ class Attachments(Place[S]):
         query = {"rev": rev} if rev else {}
         asking = query_string({**query, "attachments": "true"})
         if await self._server.is_pouchdb():
-            found = await ask_json("GET", path, query)
+            found = await ask_json("GET", path, query, shape=shapes.AttachedTo)
             await self._fetch_each(found, destination, progress)
         else:
             headers = {"Accept": "multipart/related, application/json"}
@@ -230,11 +239,17 @@ class Attachments(Place[S]):
         """Fetch what is attached to a document that has come without."""
         names = doc.get("_attachments", {})
         destination.check(names)
+        allowance = self._allowance()
         for name in names:
             request, span = self._asking(doc, name, doc["_rev"], None)
-            reader = PieceReader(self._session, request, span, progress, apart=False)
-            await aside(reader.pour, destination.receiver(name))
+            taking = destination.receiver(name)
+            held = allowance if isinstance(taking, InMemory) else None
+            reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
+            await aside(reader.pour, taking)
         destination.settle(doc)
+
+    def _allowance(self) -> Allowance:
+        return Allowance("what is attached", self._session.max_body_size)
 
     def _asking(
         self,
@@ -312,7 +327,8 @@ class Attachments(Place[S]):
         async def written_as() -> str | None:
             return await written(self._path, id, rev, lambda doc: filename not in _attached(doc))
 
-        said = await ask_guarded("DELETE", target, {"rev": rev or ""}, looked_up=written_as)
+        query, shape = {"rev": rev or ""}, shapes.Stored
+        said = await ask_guarded("DELETE", target, query, looked_up=written_as, shape=shape)
         said = {"id": id, **said}
         if isinstance(doc, MutableMapping):
             doc["_rev"] = said["rev"]

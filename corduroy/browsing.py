@@ -10,6 +10,7 @@ from typing import Any
 from .documents import Document, bound_docs
 from .options import VIEW, check_flag, check_keys, encode_options
 from .server import Place, Served
+from .shapes import check_all
 from .streams import Asked, DocRow, RowReader, RowStream
 from .styles import S, streamed
 from .views import Row
@@ -195,15 +196,17 @@ def _docs(rows: list[Any], keeper: Any) -> list[Any]:
 
 
 def _conflicted(rows: list[Any], keeper: Any) -> list[Any]:
-    return bound_docs([doc for doc in _contents(rows) if "_conflicts" in doc], keeper)
+    return bound_docs([doc for doc in _contents(rows) if doc and "_conflicts" in doc], keeper)
 
 
 def _contents(rows: list[Any]) -> list[Any]:
     """The documents of rows, as the server sent them."""
-    if rows and type(rows[0]) is DocRow:
-        return [row.doc for row in rows]
-    return [row.get("doc") for row in rows]
+    docs = [row.doc if type(row) is DocRow else row.get("doc") for row in rows]
+    check_all(docs, "a document", dict, type(None))
+    return docs
 
 
 def _ids(rows: list[Any]) -> list[str]:
-    return [row["id"] for row in rows]
+    ids = [row.get("id") for row in rows]
+    check_all(ids, "an id", str)
+    return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from . import shapes
 from .asking import TAKEN_FOR_A_DATABASE, ask, ask_json, offering
 from .errors import BadRequest, ServerError
 from .node import LOCAL, Node, node_of, node_path
@@ -253,7 +254,7 @@ async def _is_member(node: str) -> bool:
     path = f"{node_path(LOCAL)}/_nodes/{quote_segment(node, 'name')}"
     if (await ask("HEAD", path, accept=(404,))).code != 404:
         return True
-    return node in (await ask_json("GET", "/_membership"))["cluster_nodes"]
+    return node in (await ask_json("GET", "/_membership", shape=shapes.Members))["cluster_nodes"]
 
 
 def _both(**fields: str | None) -> dict[str, str]:

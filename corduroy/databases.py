@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from . import shapes
 from .asking import ask, ask_json, there_is
 from .calls import together
 from .database import Database, database_of
@@ -57,7 +58,7 @@ class Databases(Served[S]):
         if names is None:
             query = encode_options(options, DATABASES, "dbs_info")
             if not await server.is_classic():
-                return list(await ask_json("GET", "/_dbs_info", query))
+                return list(await ask_json("GET", "/_dbs_info", query, shape=shapes.Objects))
             names = await server.names(options)
         elif options:
             raise TypeError("dbs_info takes names or options, not both")
@@ -186,8 +187,9 @@ class Databases(Served[S]):
 
 async def _infos(names: list[str]) -> list[dict[str, Any]]:
     """The figures of some databases."""
-    asked = {"keys": names}
-    return list(await ask_json("POST", "/_dbs_info", json=asked, name="names", safe=True))
+    asked, shape = {"keys": names}, shapes.Objects
+    path = "/_dbs_info"
+    return list(await ask_json("POST", path, shape=shape, json=asked, name="names", safe=True))
 
 
 async def _infos_one_by_one(names: list[str]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
+from . import shapes
 from .asking import ask, ask_json, doc_path
 from .calls import pause
 from .content import inlined
@@ -83,7 +84,7 @@ class _Plan:
         tried: Any = ()
         while True:
             answer = await ask("GET", path, whole, accept=(404,))
-            current = answer.json() if answer.code != 404 else {}
+            current = answer.json(shapes.Attached) if answer.code != 404 else {}
             rev = current.get("_rev")
             wanted = self._beside(current)
             if same(_essence(wanted), _essence(current)):
@@ -92,9 +93,9 @@ class _Plan:
             sent = {**wanted, "_rev": rev} if rev else wanted
             # In conflict again with the same revision it would be for ever.
             accept = () if rev == tried else (409,)
-            said = await ask_json("PUT", path, json=sent, accept=accept)
-            if "error" not in said:
-                self._note(said["rev"], place)
+            answer = await ask("PUT", path, json=sent, accept=accept)
+            if answer.code != 409:
+                self._note(answer.json(shapes.Stored)["rev"], place)
                 return True
             tried = rev
 
@@ -153,8 +154,8 @@ async def _build(place: Place[Any], plan: _Plan) -> None:
 async def _until_built(info: str) -> None:
     """Wait until the server has by itself built the index of a partitioned design document, which
     can only be queried a partition at a time."""
-    index = (await ask_json("GET", info))["view_index"]
+    index = (await ask_json("GET", info, shape=shapes.IndexInfo))["view_index"]
     goal = index["update_seq"] + index["updates_pending"]["total"]
     while index["update_seq"] < goal:
         await pause(_BETWEEN)
-        index = (await ask_json("GET", info))["view_index"]
+        index = (await ask_json("GET", info, shape=shapes.IndexInfo))["view_index"]

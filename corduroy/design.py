@@ -208,7 +208,7 @@ class Rendered:
         kind = kind.strip().lower()
         self.body: Any
         if kind in ("application/json", "text/json") or kind.endswith("+json"):
-            self.body = answer.json() if answer.body else None
+            self.body = answer.json(Any) if answer.body else None
         elif kind.startswith("text/") or kind.endswith(("xml", "javascript")):
             _, _, charset = parameters.partition("charset=")
             self.body = _as_text(bytes(answer.body), charset.strip(' "') or "utf-8")

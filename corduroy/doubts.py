@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
+from . import shapes
 from .asking import ask, ask_json, asked, doc_path
 from .errors import Conflict, NotFound
 from .lookups import rows_of
@@ -114,6 +115,7 @@ async def ask_guarded(
     query: Mapping[str, str] | None = None,
     *,
     looked_up: Callable[[], Coroutine[Any, Any, str | None]],
+    shape: Any = shapes.Saved,
     **options: Any,
 ) -> dict[str, Any]:
     """Send a request that the server refuses a second time, and decode its answer.
@@ -122,6 +124,7 @@ async def ask_guarded(
         method, path, query, **options: as of `ask`; ``guarded=False`` where it cannot be told after
             all.
         looked_up: looks up the revision that it has written; None if it has not.
+        shape: as of `Answer.json`.
 
     Returns:
         dict: the server's answer; ``{"ok", "rev"}`` where that was lost.
@@ -131,7 +134,7 @@ async def ask_guarded(
     """
     request = asked(method, path, query, **{"guarded": True, **options})
     try:
-        return dict((await request).json())
+        return dict((await request).json(shape))
     except (Conflict, NotFound):
         rev = await looked_up() if request.doubted else None
         if rev is None:
@@ -152,7 +155,7 @@ async def bulk_results(
     Returns:
         list of dict: what the server says of each.
     """
-    results: list[Mapping[str, Any]] = list((await request).json())
+    results: list[Mapping[str, Any]] = list((await request).json(list[shapes.Result]))
     if request.doubted and any(result.get("error") == "conflict" for result in results):
         sent = {doc["_id"]: doc for doc in map(decode_json, bodies)}
         for at, result in enumerate(results):
@@ -179,6 +182,7 @@ async def _changed(path: str, ids: list[str], since: Any) -> set[str]:
         "POST",
         f"{path}/_changes",
         {"filter": "_doc_ids", "since": str(since)},
+        shape=shapes.Changes,
         json={"doc_ids": ids},
         safe=True,
     )
@@ -231,7 +235,7 @@ class _Search:
 
     async def _ask(self, query: Mapping[str, str]) -> dict[str, Any]:
         answer = await ask("GET", self._path, query, accept=(404,))
-        return {} if answer.code == 404 else dict(answer.json())
+        return {} if answer.code == 404 else dict(answer.json(shapes.Revisable))
 
 
 def _says(doc: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:

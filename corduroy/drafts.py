@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 from .asking import doc_path
 from .conflicts import replace
 from .content import Streams, inlined
+from .errors import ServerError
 from .transport.encoding import encode_json
 
 # One for all: objects that the garbage collector has to look at are a good part of what drafts cost.
@@ -122,7 +123,11 @@ def in_order(results: Iterable[Mapping[str, Any]], drafts: list[Draft]) -> list[
     by_id: dict[str | None, list[Mapping[str, Any]]] = {}
     for result in results:
         by_id.setdefault(result["id"], []).append(result)
-    return [by_id[draft.id].pop(0) for draft in drafts]
+    try:
+        return [by_id[draft.id].pop(0) for draft in drafts]
+    except LookupError:
+        reason = "the answer says nothing of a document that was sent"
+        raise ServerError(200, "odd_answer", reason) from None
 
 
 def failure_of(draft: Draft, failures: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

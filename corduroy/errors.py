@@ -16,6 +16,7 @@ from tornado.simple_httpclient import HTTPTimeoutError
 from .status import Status
 
 __all__ = [
+    "AnswerTooLarge",
     "BadRequest",
     "Conflict",
     "ConnectionFailed",
@@ -208,6 +209,10 @@ class ConnectionFailed(HTTPError, ConnectionError):
     code = 599
 
 
+class AnswerTooLarge(ConnectionFailed):
+    """599: the answer, or one row of it, is larger than what may be held at once, ``max_body_size``."""
+
+
 class DigestMismatch(ConnectionFailed):
     """599: an attachment has come, or was stored, and its MD5 is not the one that it must have."""
 
@@ -332,7 +337,8 @@ def error_from_failure(error: Exception, *, method: str, url: str, reason: str =
     """The exception for a request that never got its answer.
 
     Args:
-        error (Exception): what the transport met: an `OSError`, a timeout, an error 599 of Tornado's.
+        error (Exception): what the transport met: an `OSError`, which may know what it is
+            ``raised_as``, a timeout, an error 599 of Tornado's.
         method (str): the request's method.
         url (str): the request's address, without credentials.
         reason (str): what has happened, where that is known better than ``error`` tells.
@@ -343,7 +349,7 @@ def error_from_failure(error: Exception, *, method: str, url: str, reason: str =
     late = isinstance(error, TimeoutError | HTTPTimeoutError)
     if isinstance(error, HTTPClientError):
         late = late or getattr(error, "errno", None) == _CURL_TIMED_OUT
-    kind = RequestTimeout if late else ConnectionFailed
+    kind = RequestTimeout if late else getattr(error, "raised_as", ConnectionFailed)
     name = "timeout" if late else "connection_failed"
     said = reason or str(error) or type(error).__name__
     return kind(None, name, said, method=method, url=url)
@@ -359,6 +365,8 @@ def may_pass(error: HTTPError) -> bool:
     Returns:
         bool: False for what is refused for good.
     """
+    if isinstance(error, AnswerTooLarge):
+        return False
     return error.code >= 500 or error.code in (408, 429)
 
 

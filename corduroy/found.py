@@ -35,7 +35,7 @@ class FindResult(Results[Document]):
         stats = answer.get("execution_stats")
         self.bookmark: str | None = None if bookmark == _NO_BOOKMARK else bookmark
         self.warning: str | None = answer.get("warning")
-        self.execution_stats = None if stats is None else AttrDict(stats)
+        self.execution_stats = AttrDict(stats) if isinstance(stats, dict) else None
 
     @property
     def docs(self) -> list[Document]:

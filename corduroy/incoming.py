@@ -15,7 +15,8 @@ from tornado.httpclient import HTTPClientError
 from .errors import ConnectionFailed, DigestMismatch, error_from_failure
 from .receivers import Receiver
 from .transport.answer import Answer
-from .transport.gzip import Read, gunzip, plain_reader
+from .transport.gzip import Read, gunzip, limited_reader, plain_reader
+from .transport.limits import Allowance
 from .transport.messages import Request
 from .transport.session import Session
 from .transport.stream import Stream as Body
@@ -164,12 +165,13 @@ def _checked(range: tuple[int, int | None] | None) -> tuple[int, int | None]:
     return first, last
 
 
-def whole(answer: Answer, span: Span) -> bytes:
+def whole(answer: Answer, span: Span, limit: int | None) -> bytes:
     """The content of an attachment that has come in one piece.
 
     Args:
         answer (Answer): the answer to a raw request, its body at hand.
         span (Span): what is wanted of it.
+        limit (int | None): how many bytes may be held; as of `most_bytes`.
 
     Returns:
         bytes: the content.
@@ -183,7 +185,7 @@ def whole(answer: Answer, span: Span) -> bytes:
     seal.came(body)
     if answer.gzipped:
         with failing(answer):
-            body = gunzip(body, None)
+            body = gunzip(body, limit)
         seal.inflated(body)
     seal.check()
     span.begin(answer)
@@ -199,6 +201,7 @@ class PieceReader:
         span (Span): what is wanted of it.
         progress: is told how many bytes have come, each time.
         apart (bool): whether it may take its time, apart from ordinary requests.
+        held (Allowance | None): how much of it may be held in memory; None: it is not going to be.
     """
 
     def __init__(
@@ -208,6 +211,7 @@ class PieceReader:
         span: Span,
         progress: Progress | None,
         apart: bool = True,
+        held: Allowance | None = None,
     ) -> None:
         self.about: dict[str, Any] = {}
         self.answer: Answer | None = None
@@ -217,6 +221,7 @@ class PieceReader:
         self._span = span
         self._progress = progress
         self._apart = apart
+        self._held = held
         self._within = session.timeout_of(request)
         self._body: Body | None = None
         self._read: Read
@@ -270,7 +275,9 @@ class PieceReader:
             seal.came(piece)
             return piece
 
-        self._read = plain_reader(read, body.answer.gzipped, None)
+        self._read = plain_reader(read, body.answer.gzipped)
+        if self._held is not None:
+            self._read = limited_reader(self._read, self._held)
         return body
 
     def close(self) -> None:

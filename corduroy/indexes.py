@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from . import shapes
 from .asking import NOT_OFFERED, ask_json, offering
 from .design import ddoc_name
 from .errors import NotFound
@@ -127,7 +128,7 @@ class Indexes(Place[S]):
 
 async def _listed(db: str) -> list[dict[str, Any]]:
     with offering("_index"):
-        return list((await ask_json("GET", f"{db}/_index"))["indexes"])
+        return list((await ask_json("GET", f"{db}/_index", shape=shapes.Indexes))["indexes"])
 
 
 async def _delete_one_by_one(db: str, ids: list[str]) -> dict[str, Any]:

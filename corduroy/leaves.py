@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import defaults
+from . import defaults, shapes
 from .asking import JSON, ask_json, doc_path
 from .conflicts import ConflictResolution, Merge, bulk_requests, merged_by
 from .server import Place
@@ -54,7 +54,13 @@ class LeafResolution(ConflictResolution[S]):
             else:
                 path, body = self._path + doc_path(id), encode_json(merged, "merge's result")
                 said = await ask_json(
-                    "PUT", path, body=body, headers=JSON, accept=(409,), guarded=True
+                    "PUT",
+                    path,
+                    shape=shapes.Saved,
+                    body=body,
+                    headers=JSON,
+                    accept=(409,),
+                    guarded=True,
                 )
                 saved = merged = {**merged, "_rev": said.get("rev")}
                 if "error" in said:  # somebody has saved it in between, or we have
@@ -79,7 +85,7 @@ class LeafResolution(ConflictResolution[S]):
         stones = [{**{name: leaf[name] for name in fields}, "_deleted": True} for leaf in leaves]
         refused: dict[str, Any] = {}
         for _, request in bulk_requests(self._path, [encode_json(one, "leaf") for one in stones]):
-            for result in (await request).json():
+            for result in (await request).json(list[shapes.Result]):
                 # In conflict is what somebody else has deleted, or saved anew, in between.
                 if not refused and result.get("error", "conflict") != "conflict":
                     refused = {"error": result["error"], "reason": result.get("reason", "")}
@@ -89,11 +95,12 @@ class LeafResolution(ConflictResolution[S]):
 async def _leaves(db: str, id: str) -> list[Any]:
     """The leaf revisions of a document that are not deleted, the winner first."""
     path = db + doc_path(id)
-    found = await ask_json("GET", path, {"open_revs": "all"}, accept=(404,))
+    shape = list[shapes.Leaf] | shapes.Object
+    found = await ask_json("GET", path, {"open_revs": "all"}, accept=(404,), shape=shape)
     leaves = [leaf["ok"] for leaf in found if "ok" in leaf] if isinstance(found, list) else []
     alive = [defaults.document(leaf) for leaf in leaves if not leaf.get("_deleted")]
     if not alive:  # a local document has no leaves; of any other this raises why there are none
-        alive = [defaults.document(await ask_json("GET", path))]
+        alive = [defaults.document(await ask_json("GET", path, shape=shapes.Revised))]
     return sorted(alive, key=rank, reverse=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from . import shapes
 from .asking import ask_json, doc_path
 from .conflicts import ConflictResolution, Merge, replace
 from .documents import Document, bound
@@ -94,7 +95,8 @@ class LocalDocument(Served[S]):
         revision.
         """
         if rev is None:
-            rev = (await ask_json("GET", self._db._path + doc_path(self._id)))["_rev"]
+            path = self._db._path + doc_path(self._id)
+            rev = (await ask_json("GET", path, shape=shapes.Revised))["_rev"]
         return await delete_doc(self._db, self._id, rev)
 
     @operation

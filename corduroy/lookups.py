@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import defaults
+from . import defaults, shapes
 from .asking import ask, ask_json, doc_path
 
 
@@ -45,7 +45,12 @@ async def rows_of(path: str, ids: Iterable[str]) -> dict[str, Any]:
             listed.append(id)
     if listed:
         found = await ask_json(
-            "POST", f"{path}/_all_docs", {"include_docs": "true"}, json={"keys": listed}, safe=True
+            "POST",
+            f"{path}/_all_docs",
+            {"include_docs": "true"},
+            shape=shapes.LookedUp,
+            json={"keys": listed},
+            safe=True,
         )
         rows.update(zip(listed, found["rows"], strict=True))
     return rows

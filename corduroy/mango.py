@@ -123,7 +123,7 @@ async def find(path: str, what: str, body: Mapping[str, Any], keeper: Any) -> Fi
     with offering(what):
         answer = await ask("POST", f"{path}/_find", json=body, name="options", safe=True)
     # A part of a document must not be saved in its place.
-    return FindResult(answer.json(_decode), None if "fields" in body else keeper)
+    return FindResult(answer.json(decode=_decode), None if "fields" in body else keeper)
 
 
 async def explain(path: str, what: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -195,11 +195,11 @@ async def configure(server: Server, node: str, name: str | None, value: Any, del
     path = "/".join([await _home(server, node) + "/_config", *steps])
     with offering(path[1:], TAKEN_FOR_A_DATABASE):
         if delete:
-            return await ask_json("DELETE", path)
+            return await ask_json("DELETE", path, shape=Any)
         if value is not None:
-            await ask_json("PUT", path, json=value, name="value")
+            await ask_json("PUT", path, shape=Any, json=value, name="value")
             return None
-        return await ask_json("GET", path)
+        return await ask_json("GET", path, shape=Any)
 
 
 async def statistics(server: Server, node: str, name: str | None) -> Any:
@@ -207,7 +207,7 @@ async def statistics(server: Server, node: str, name: str | None) -> Any:
     steps = _steps(name, of_two=False)
     path = "/".join([await _home(server, node) + "/_stats", *steps])
     with offering(path[1:], TAKEN_FOR_A_DATABASE):
-        found = await ask_json("GET", path)
+        found = await ask_json("GET", path, shape=Any)
     if found is None:  # CouchDB 3's way to say so
         raise NotFound(None, "not_found", f"there are no statistics {name!r}")
     return found

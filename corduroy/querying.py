@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
+from . import shapes
 from .asking import NOT_OFFERED, ask, ask_json, offering
 from .documents import bind_docs
 from .errors import HTTPError, NotFound
@@ -73,10 +74,10 @@ async def query_view(
     if options.get("include_docs") and keeper is not None:
         decode = functools.partial(decode_rows, finish=functools.partial(bind_docs, keeper=keeper))
     if name not in ("_design_docs", "_local_docs"):
-        return ViewResult(name, (await asking).json(decode), options)
+        return ViewResult(name, (await asking).json(decode=decode), options)
     try:
         with offering(name):
-            return ViewResult(name, (await asking).json(decode), options)
+            return ViewResult(name, (await asking).json(decode=decode), options)
     except NotFound as error:
         if error.error != NOT_OFFERED or name != "_design_docs":
             raise
@@ -133,6 +134,7 @@ async def query_several(
     found = await ask_json(
         "POST",
         path,
+        shape=shapes.SeveralRows,
         json={"queries": [_exact(one) for one in shared]},
         name="queries",
         safe=True,
@@ -188,7 +190,8 @@ async def query_once(
     functions = {"map": map_src, **({"reduce": reduce_src} if reduce_src else {})}
     if await server.is_classic():
         body = {**functions, **(keys or {})}
-        found = await ask_json("POST", f"{db}/_temp_view", words, json=body, safe=True)
+        path, shape = f"{db}/_temp_view", shapes.Rows
+        found = await ask_json("POST", path, words, shape=shape, json=body, safe=True)
         bind_docs(found["rows"], keeper)
         return ViewResult("_temp_view", found, options)
     digest = uuid4().hex

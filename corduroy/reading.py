@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
+from . import shapes
 from .asking import JSON, ask, ask_head, ask_json, doc_path, id_and_rev, revision_of
 from .calls import together
 from .conflicts import replace
@@ -71,14 +72,15 @@ class Reading(Place[S]):
         answer = await ask("GET", path, query, headers=headers, accept=(304,))
         if answer.code == 304:
             return None  # type: ignore[return-value]
-        found = answer.json()
-        # PouchDB Server knows no revision by its ETag, and sends the document all the same.
-        if not options and found["_rev"] == if_none_match:
-            return None  # type: ignore[return-value]
         if "open_revs" in query:
             return [  # type: ignore[return-value]
-                {**leaf, "ok": bound(leaf["ok"], self)} if "ok" in leaf else leaf for leaf in found
+                {**leaf, "ok": bound(leaf["ok"], self)} if "ok" in leaf else leaf
+                for leaf in answer.json(list[shapes.Leaf])
             ]
+        found = answer.json()
+        # PouchDB Server knows no revision by its ETag, and sends the document all the same.
+        if not options and found.get("_rev") == if_none_match:
+            return None  # type: ignore[return-value]
         return bound(found, self)
 
     async def _get_many(
@@ -156,7 +158,8 @@ class Reading(Place[S]):
 
         Endpoints: ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``.
         """
-        known = (await ask_json("GET", self._path + doc_path(id), {"revs": "true"}))["_revisions"]
+        path, shape = self._path + doc_path(id), shapes.WithHistory
+        known = (await ask_json("GET", path, {"revs": "true"}, shape=shape))["_revisions"]
         return [f"{known['start'] - at}-{digest}" for at, digest in enumerate(known["ids"])]
 
     @operation
@@ -194,7 +197,8 @@ class Reading(Place[S]):
         if not listed and await self._server.is_classic():
             answers = await together([_at_revision(self._path, one, options) for one in wanted])
             return [None if one.code == 404 else bound(one.json(), self) for one in answers]
-        found = (await ask("POST", path, body=body, headers=JSON, safe=True)).json()
+        answer = await ask("POST", path, body=body, headers=JSON, safe=True)
+        found = answer.json(shapes.AllFound)
         leaves = [leaf for result in found["results"] for leaf in result["docs"]]
         if listed:
             known = {

@@ -66,7 +66,7 @@ async def _by_document(server: Server, body: Mapping[str, Any]) -> dict[str, Any
         done = await wait(server, id, timeout=server.session.timeout or None)
     finally:
         await cancel(server, id)
-    return {"ok": True, **done["info"]}
+    return {"ok": True, **(done["info"] if isinstance(done["info"], dict) else {})}
 
 
 # -- options --------------------------------------------------------------------------------------

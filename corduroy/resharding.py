@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from . import shapes
 from .asking import TAKEN_FOR_A_DATABASE, ask_json, offering
 from .server import Served, Server, database_path
 from .styles import S, Style, operation
@@ -87,7 +88,7 @@ class Resharding(Served[S]):
 
         Endpoint: ``GET /_reshard/jobs``.
         """
-        return list((await _asked("GET", "/jobs"))["jobs"])
+        return list((await _asked("GET", "/jobs", shape=shapes.Jobs))["jobs"])
 
     @operation
     async def split(
@@ -127,7 +128,7 @@ class Resharding(Served[S]):
         job = {"type": "split"} | {
             name: value for name, value in chosen.items() if value is not None
         }
-        return list(await _asked("POST", "/jobs", json=job, name="job"))
+        return list(await _asked("POST", "/jobs", shape=shapes.Objects, json=job, name="job"))
 
     @operation
     async def job(self, jobid: str) -> dict[str, Any]:

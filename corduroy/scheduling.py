@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from . import defaults
+from . import defaults, shapes
 from .asking import NOT_OFFERED, ask, ask_json, doc_path, revision_of
 from .calls import pause
 from .errors import NotFound, ReplicationFailed, RequestTimeout
@@ -153,9 +153,10 @@ async def _look(server: Server, path: str, left: float | None) -> tuple[dict[str
     """
     within = _patience(server, left)
     if await server.is_classic():
-        doc = await ask_json("GET", path, timeout=within)
+        doc = await ask_json("GET", path, shape=shapes.Revised, timeout=within)
         return _told_by(doc, path), bool(doc.get("continuous"))
-    state = await ask_json("GET", "/_scheduler/docs" + path, timeout=within)
+    path = "/_scheduler/docs" + path
+    state = await ask_json("GET", path, shape=shapes.Scheduled, timeout=within)
     return dict(state), "+continuous" in (state["id"] or "")
 
 

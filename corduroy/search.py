@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import shapes
 from .asking import NOT_OFFERED, ask, ask_json, offering
 from .errors import HTTPError, NotFound, ServerError, lacks_a_part
 from .hits import SearchResult
@@ -264,7 +265,7 @@ def _pairs(drilldown: Any) -> list[str]:
 async def _ask_index(db: str, path: str, lacking: str, **asking: Any) -> Any:
     """Ask an index, and tell its absence from that of the server behind it."""
     try:
-        return await ask_json("GET", db + path, **asking)
+        return await ask_json("GET", db + path, shape=shapes.Hits, **asking)
     except (NotFound, ServerError) as error:
         if _is_lacking(error):
             raise _taught(error, lacking) from None
@@ -277,9 +278,9 @@ async def _ask_index(db: str, path: str, lacking: str, **asking: Any) -> Any:
         raise _taught(error, lacking) from None
 
 
-async def _ask(path: str, body: Any, lacking: str) -> Any:
+async def _ask(path: str, body: Any, lacking: str, shape: Any = dict) -> Any:
     try:
-        return await ask_json("POST", path, json=body)
+        return await ask_json("POST", path, shape=shape, json=body)
     except ServerError as error:
         if _is_lacking(error):
             raise _taught(error, lacking) from None
@@ -300,6 +301,6 @@ def _taught(error: HTTPError, lacking: str) -> HTTPError:
 async def _analyze(path: str, analyzer: str, text: str, lacking: str) -> list[str]:
     body = {"analyzer": _text("analyzer", analyzer), "text": _text("text", text)}
     try:
-        return list((await _ask(path, body, lacking))["tokens"])
+        return list((await _ask(path, body, lacking, shapes.Tokens))["tokens"])
     except NotFound as error:
         raise _taught(error, lacking) from None

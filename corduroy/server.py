@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from tornado.httpclient import AsyncHTTPClient
 
-from . import defaults
+from . import defaults, shapes
 from .asking import NOT_OFFERED, ask, ask_json
 from .errors import NotFound, ServerError
 from .options import DATABASES, check_count, check_flag, check_int, check_seconds, encode_options
@@ -83,7 +83,7 @@ class Server:
 
         Endpoint: ``GET /_uuids``.
         """
-        found = await ask_json("GET", "/_uuids", {"count": str(count)})
+        found = await ask_json("GET", "/_uuids", {"count": str(count)}, shape=shapes.Uuids)
         return list(found["uuids"])
 
     async def names(self, options: Mapping[str, Any]) -> list[str]:
@@ -93,8 +93,8 @@ class Server:
         """
         query = encode_options(options, DATABASES, "all_dbs")
         if query and await self.is_classic():  # gives all of them, whatever it is asked
-            return _chosen(await ask_json("GET", "/_all_dbs"), options)
-        return list(await ask_json("GET", "/_all_dbs", query))
+            return _chosen(await ask_json("GET", "/_all_dbs", shape=list[str]), options)
+        return list(await ask_json("GET", "/_all_dbs", query, shape=list[str]))
 
     async def is_classic(self) -> bool:
         """Whether the server speaks as CouchDB 1.x does (PouchDB Server, too); asked once.
@@ -125,7 +125,7 @@ class Server:
     async def _get_to_know(self) -> None:
         if self._known:
             return
-        info = await ask_json("GET", "/")
+        info = await ask_json("GET", "/", shape=shapes.Featured)
         major = str(info.get("version", "")).partition(".")[0]
         self._pouchdb = "couchdb" not in info
         self._classic = self._pouchdb or not major.isdigit() or int(major) < 2
@@ -152,7 +152,7 @@ def _status_told(answer: Answer) -> str:
         said = answer.json()
     except ServerError:  # a proxy's page
         return ""
-    return str(said.get("status", "")) if isinstance(said, dict) else ""
+    return str(said.get("status", ""))
 
 
 def _chosen(names: list[str], options: Mapping[str, Any]) -> list[str]:

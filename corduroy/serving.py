@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import shapes
 from .asking import NOT_OFFERED, ask, ask_json
 from .errors import HTTPError, NotFound
 from .node import LOCAL, configure, start_again, statistics
@@ -35,7 +36,7 @@ class Serving(Served[S]):
 
         Endpoint: ``GET /``.
         """
-        return str((await ask_json("GET", "/"))["version"])
+        return str((await ask_json("GET", "/", shape=shapes.Welcome))["version"])
 
     @operation
     async def up(self, raise_exception: bool = False) -> bool:
@@ -81,7 +82,7 @@ class Serving(Served[S]):
 
         Endpoint: ``GET /_active_tasks``.
         """
-        return list(await ask_json("GET", "/_active_tasks"))
+        return list(await ask_json("GET", "/_active_tasks", shape=shapes.Objects))
 
     @operation
     async def config(self, name: str | None = None, value: Any = None, delete: bool = False) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import PureWindowsPath
 from typing import Any
 
@@ -12,7 +13,8 @@ from .incoming import Progress, Seal, failing, pour
 from .multipart import Event, MultipartParser, boundary_of
 from .receivers import InMemory, Receiver, receiver
 from .transport.encoding import decode_json
-from .transport.gzip import plain_reader
+from .transport.gzip import limited_reader, plain_reader
+from .transport.limits import Allowance
 from .transport.messages import Request
 from .transport.session import Session
 from .transport.stream import Stream as Body
@@ -179,17 +181,18 @@ async def fetch_whole(
         ValueError: an attachment has no place there; none was put anywhere.
     """
     within = session.timeout_of(request)
+    held = Allowance("what is held of the answer", session.max_body_size)
     body = await session.stream(request, within, apart=False)
     try:
         with failing(body.answer):
             boundary = boundary_of(body.answer.header("content-type") or "")
             parts = None if boundary is None else _Parts(body, boundary, within)
-            doc = await _document(body, parts, within)
+            doc = await _document(body, parts, within, held)
         said = doc.get("_attachments", {})
         following = {name: each for name, each in said.items() if each.get("follows")}
         destination.check(following)
         for name, each in following.items():
-            await _take(body, parts, each, destination.receiver(name), progress)
+            await _take(body, parts, each, destination.receiver(name), progress, held)
         with failing(body.answer):
             if parts is not None and await parts.open():
                 raise ValueError("there are more parts than attachments")
@@ -198,14 +201,14 @@ async def fetch_whole(
     return destination.settle(doc)
 
 
-async def _document(body: Body, parts: _Parts | None, within: float) -> dict[str, Any]:
+async def _document(
+    body: Body, parts: _Parts | None, within: float, held: Allowance
+) -> dict[str, Any]:
     """The document, which comes first; or alone, where nothing is attached to it."""
     text = bytearray()
-    if parts is None:
-        while piece := await body.read(within):
-            text += piece
-    elif await parts.open():
-        while piece := await parts.read():
+    if parts is None or await parts.open():
+        read = limited_reader(partial(body.read, within) if parts is None else parts.read, held)
+        while piece := await read():
             text += piece
     doc = decode_json(text)
     if not isinstance(doc, dict):
@@ -219,6 +222,7 @@ async def _take(
     said: Mapping[str, Any],
     receiver: Receiver,
     progress: Progress | None,
+    held: Allowance,
 ) -> None:
     """Take the next attachment; they come in the order in which the document names them."""
     answer, zipped = body.answer, said.get("encoding") == "gzip"
@@ -233,7 +237,9 @@ async def _take(
         take(piece)
         return piece
 
-    inflated = plain_reader(raw, zipped, None)
+    inflated = plain_reader(raw, zipped)
+    if isinstance(receiver, InMemory):
+        inflated = limited_reader(inflated, held)
 
     async def read() -> bytes:
         with failing(answer):

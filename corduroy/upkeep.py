@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from . import shapes
 from .asking import NOT_OFFERED, ask_json, offering, there_is
 from .design import ddoc_name
 from .errors import NotFound
@@ -158,7 +159,8 @@ class Upkeep(Place[S]):
         purged: list[tuple[str, str]] = []
         for at in range(0, len(pairs), _MOST_PURGED):
             some = _by_id(pairs[at : at + _MOST_PURGED])
-            told = await _offered("POST", self._path, "_purge", json=some, name="docs")
+            shape = shapes.Purged
+            told = await _offered("POST", self._path, "_purge", shape=shape, json=some, name="docs")
             purged += [(id, rev) for id, revs in told["purged"].items() for rev in revs]
         return {**told, "purged": _by_id(purged)}
 
@@ -171,7 +173,8 @@ class Upkeep(Place[S]):
 
         Endpoint: ``GET /{db}/_purged_infos``.
         """
-        return list((await _offered("GET", self._path, "_purged_infos"))["purged_infos"])
+        what, shape = "_purged_infos", shapes.PurgedInfos
+        return list((await _offered("GET", self._path, what, shape=shape))["purged_infos"])
 
     @operation
     async def purged_infos_limit(self, value: int | None = None) -> int | None:
@@ -206,7 +209,8 @@ class Upkeep(Place[S]):
         except NotFound as error:
             if error.error != NOT_OFFERED:
                 raise
-            found = await _compare_revs(self._path, "_revs_diff", body)
+            shape = dict[str, shapes.Missing]
+            found = await _compare_revs(self._path, "_revs_diff", body, shape)
         return {"missing_revs": {id: diff["missing"] for id, diff in found.items()}}
 
     @operation
@@ -252,15 +256,15 @@ async def _post(db: str, what: str) -> dict[str, Any]:
 async def _limit(db: str, what: str, value: int | None) -> int | None:
     """Read one of the database's limits, or set it."""
     if value is None:
-        return int(await _offered("GET", db, what))
+        return int(await _offered("GET", db, what, shape=int))
     check_int(value, "value")
-    await _offered("PUT", db, what, json=value)
+    await _offered("PUT", db, what, shape=Any, json=value)
     return None
 
 
-async def _compare_revs(db: str, what: str, revs: Any) -> dict[str, Any]:
+async def _compare_revs(db: str, what: str, revs: Any, shape: Any = dict) -> dict[str, Any]:
     """Ask ``_missing_revs`` or ``_revs_diff`` which of some revisions the database lacks."""
-    return dict(await _offered("POST", db, what, json=revs, name="revs", safe=True))
+    return dict(await _offered("POST", db, what, shape=shape, json=revs, name="revs", safe=True))
 
 
 def _revs_by_id(docs: Any, name: str) -> dict[str, list[str]]:

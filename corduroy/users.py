@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
+from . import shapes
 from .asking import JSON, ask, ask_json, current_rev, doc_path
 from .calls import pause
 from .errors import Conflict, NotFound, Unauthorized
@@ -104,7 +105,7 @@ class Users(Served[S]):
         # A cookie that is good no more is nobody's, and no error; "basic" makes it one.
         query = {"basic": "true"} if given else None
         try:
-            user = (await ask_json("GET", "/_session", query))["userCtx"]
+            user = (await ask_json("GET", "/_session", query, shape=shapes.Session))["userCtx"]
         except Unauthorized as error:
             if error.reason != _NOBODY:
                 raise

@@ -58,8 +58,8 @@ class ViewResult(Results[Row]):
     def __init__(self, name: str, answer: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.name = name
         self.options = dict(options)
-        self.total_rows: int | None = answer.get("total_rows")
-        self.offset: int | None = answer.get("offset")
+        self.total_rows = _number(answer.get("total_rows"))
+        self.offset = _number(answer.get("offset"))
         self.update_seq: int | str | None = answer.get("update_seq")
         super().__init__(answer["rows"])
 
@@ -103,6 +103,11 @@ class ViewResult(Results[Row]):
         names = [name for name in _SHOWN if any(name in row for row in shown)]
         rows = ([_get(row, name, "") for name in names] for row in shown)
         return table(repr(self)[1:-1], names, rows, len(self) - len(shown))
+
+
+def _number(told: Any) -> int | None:
+    """What a server counts."""
+    return told if isinstance(told, int) else None
 
 
 class Page(ViewResult):

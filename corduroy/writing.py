@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping, Sized
 from typing import Any
 
+from . import shapes
 from .asking import JSON, NOT_OFFERED, ask_json, current_rev, doc_path, id_and_rev
 from .bulk.saving import save_stream
 from .bulk.writer import check_merge
@@ -105,7 +106,7 @@ class Writing(Place[S]):
         draft = Draft(doc, "doc", {})
         query = {"batch": "ok"} if batch else None
         said: dict[str, Any] = await ask_json(
-            "POST", self._path, query, body=draft.body, headers=JSON
+            "POST", self._path, query, shape=shapes.Named, body=draft.body, headers=JSON
         )
         draft.id = said["id"]
         draft.saved(said.get("rev"))
@@ -226,7 +227,7 @@ async def _save_one(
     query = {"batch": "ok"} if options.get("batch") else None
     try:
         if isinstance(draft, Bundle):
-            said = (await draft.put(path, query)).json()
+            said = (await draft.put(path, query)).json(shapes.Saved)
         else:
             said = await _put(path, draft, query)
     except Conflict as error:
@@ -314,7 +315,8 @@ async def copy_doc(
     odd = target != dest_id or source_id.startswith("_local/")
     if odd and await place._server.is_classic():
         # PouchDB Server takes the header as it is, without decoding it, and finds no local document.
-        content = await ask_json("GET", path, {**query, "attachments": "true"})
+        asked = {**query, "attachments": "true"}
+        content = await ask_json("GET", path, asked, shape=shapes.Revised)
         del content["_id"], content["_rev"]
         where, over = place._path + doc_path(dest_id), {"rev": dest_rev} if dest_rev else None
         said = await ask_json("PUT", where, over, json=content)

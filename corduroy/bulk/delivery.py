@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from .. import shapes
 from ..asking import JSON, ask_json
 from ..calls import pause
 from ..conflicts import Merge, merged_by, over, replace
@@ -179,7 +180,7 @@ class Delivery:
         """
         place = self._terms.place
         if self._terms.since is None:
-            seq = (await ask_json("GET", place._path))["update_seq"]
+            seq = (await ask_json("GET", place._path, shape=shapes.Progressing))["update_seq"]
             self._terms.since = seq if self._terms.since is None else self._terms.since
         if nameless := self._left.ids.count(None):
             self._left.name(await place._server.spare_uuids(nameless))
@@ -242,9 +243,9 @@ class Delivery:
                 retries=0,
             )
             revs = _revs_of(answer.body, batch.ids) if terms.new_edits else None
-            results = answer.json() if revs is None else []
+            results = answer.json(list[shapes.Result]) if revs is None else []
         except HTTPError as error:
-            self._unsure = error.code >= 500
+            self._unsure = error.code >= 500 or error.code < 300
             self._doubted = self._doubted or self._unsure
             raise
         if revs is not None:

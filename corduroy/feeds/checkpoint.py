@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import shapes
 from ..transport.encoding import encode_json, quote_segment
 from ..transport.messages import Request
 from ..transport.session import Session
@@ -63,7 +64,7 @@ class Checkpoint:
             )
             answer = await self._session.send(request)
             if answer.code != 409:
-                self._doc = {**self._doc, "_rev": answer.json()["rev"]}
+                self._doc = {**self._doc, "_rev": answer.json(shapes.Stored)["rev"]}
                 self.seq = seq
                 return
             await self.read()

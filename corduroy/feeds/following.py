@@ -13,8 +13,16 @@ from typing import Any
 
 from tornado.httpclient import HTTPClientError
 
-from ..errors import HTTPError, ServerError, error_from_failure, error_from_item, may_pass
+from ..errors import (
+    AnswerTooLarge,
+    HTTPError,
+    ServerError,
+    error_from_failure,
+    error_from_item,
+    may_pass,
+)
 from ..transport.backoff import Backoff, retry_after
+from ..transport.limits import most_bytes, too_large
 from ..transport.stream import Stream
 from ..transport.tls import is_distrust
 from .lines import PARSERS, Parser
@@ -75,6 +83,7 @@ class Follower:
         self._connected = False  # as the program has been told
         self._level = False  # caught up, as the program has been told
         self._level_due = False
+        self._held = 0  # bytes that have come, and are no whole change yet
         self._fruitful = False
         self._opened = 0.0
         # The attempts.
@@ -178,6 +187,9 @@ class Follower:
         try:
             piece = await stream.read(self._source.silence)
             if piece:
+                self._held += len(piece)
+                if self._held > (most := most_bytes(self._source.session.max_body_size)):
+                    raise too_large("a change", most)
                 self._parser.feed(piece)
             else:
                 self._read_out = True
@@ -198,6 +210,8 @@ class Follower:
             self._hang_up()
             return []
         self.size = parser.size
+        if rows or (parser.beat and self._kind != "longpoll"):
+            self._held = 0
         if rows:
             rows = self._accept(rows)
         if parser.more:
@@ -285,6 +299,7 @@ class Follower:
         self._parser, self._read_out = PARSERS[kind](), False
         self._given.update(self._beyond)
         self._beyond = {}
+        self._held = 0
         self._fruitful = False
         self._ever_connected = True
         self.trouble = None
@@ -341,7 +356,7 @@ class Follower:
 
     def _is_final(self, error: HTTPError) -> bool:
         """Whether it would be of no use to try again."""
-        if is_distrust(error.__cause__):
+        if is_distrust(error.__cause__) or isinstance(error, AnswerTooLarge):
             return True
         if error.code >= 500 or error.code < 300:
             # A filter function that does not compile: no server heals that.

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .. import shapes
 from ..errors import HTTPError, may_pass
 from ..options import check_count, check_seconds
 from ..styles import Home, call_back
@@ -229,7 +230,7 @@ class Run:
             if start == "now" and not terms.source.descending:
                 # Asked once, and not at each attempt: what happens meanwhile is part of the feed.
                 answer = await terms.source.session.send(terms.source.ask_now())
-                start = answer.json()["last_seq"]
+                start = answer.json(shapes.Level)["last_seq"]
             self._seq = start
         return self._seq
 

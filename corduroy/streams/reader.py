@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 from tornado.httpclient import HTTPClientError
 
 from ..asking import offering
@@ -23,6 +24,7 @@ from ..errors import (
 from ..server import Served
 from ..transport.answer import Answer
 from ..transport.backoff import Backoff, retry_after
+from ..transport.limits import Allowance
 from ..transport.session import Session
 from ..transport.stream import Stream as Body
 from ..transport.tls import is_distrust
@@ -184,6 +186,7 @@ class RowReader(Generic[T]):
         self._body: Body | None = None
         self._parser = RowParser()
         self._within = 0.0
+        self._held = Allowance("a row", 0)  # what has come since the last one
         self._owed: Exception | None = None  # to be raised by whoever awaits
 
     def ready(self) -> list[T]:
@@ -191,18 +194,17 @@ class RowReader(Generic[T]):
         if self._body is None or self._asked.over or self._owed is not None:
             return []
         try:
-            rows = self._rows()
+            return self._made()
         except (ValueError, HTTPError) as error:
             self._owed = error
             return []
-        return self._make(rows)
 
     async def more(self) -> list[T]:
         """See `Reader.more`."""
         self.loop = asyncio.get_running_loop()
         while self._owed is not None or not self._asked.over:
             try:
-                if items := self._make(await self._next()):
+                if items := await self._next():
                     return items
             except HTTPError as error:
                 self.close()
@@ -211,8 +213,8 @@ class RowReader(Generic[T]):
         await asyncio.sleep(0)  # a connection is closed in the loop's next turn
         return []
 
-    async def _next(self) -> list[Row]:
-        """The next rows; none where it is the turn of the next answer, or of none."""
+    async def _next(self) -> list[T]:
+        """The next portion; none where it is the turn of the next answer, or of none."""
         if self._owed is not None:
             error, self._owed = self._owed, None
             raise self._failure(error)
@@ -220,19 +222,27 @@ class RowReader(Generic[T]):
             self._body = await self._open()
             self._parser = RowParser(self._docs_only)
         try:
-            while not (rows := self._rows()) and not self._parser.over:
+            while not (items := self._made()) and not (self._parser.over or self._asked.over):
                 await self._read(self._body)
         except (OSError, ValueError, HTTPClientError) as error:
             raise self._failure(error) from error
-        if not rows:
+        if not items:
             self._asked.answered()
             self.close()
-        return rows
+        return items
+
+    def _made(self) -> list[T]:
+        """The next portion of what has been read; none where there is none in it."""
+        while rows := self._rows():
+            if items := self._make(rows):
+                return items
+        return []
 
     def _rows(self) -> list[Row]:
         """The next rows of what has been read; none where there are none in it."""
         parser = self._parser
         while rows := parser.rows():
+            self._held = Allowance("a row", self._session.max_body_size)
             self._check(rows)
             if rows := self._asked.accept(rows):
                 self._endurance.succeeded()
@@ -257,6 +267,7 @@ class RowReader(Generic[T]):
 
     async def _read(self, body: Body) -> None:
         if piece := await body.read(self._within):
+            self._held.use(len(piece))
             self._parser.feed(piece)
         else:
             self._parser.finish()
@@ -276,6 +287,7 @@ class RowReader(Generic[T]):
                     raise error
             return await self._open()
         self.answer = body.answer
+        self._held = Allowance("a row", self._session.max_body_size)
         self._endurance.answered()
         return body
 
@@ -289,6 +301,9 @@ class RowReader(Generic[T]):
         url = self._session.url + self._asked.path
         if isinstance(error, BrokenOff):
             return ConnectionFailed(None, "broken_off", str(error), method="GET", url=url)
+        if isinstance(error, msgspec.ValidationError):
+            said = f"the answer is odd: {error}"
+            return ServerError(200, "odd_answer", said, method="GET", url=url)
         if isinstance(error, ValueError):
             return ServerError(200, "invalid_json", str(error), method="GET", url=url)
         return error_from_failure(error, method="GET", url=url)

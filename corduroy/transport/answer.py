@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import ServerError
+import msgspec
+
+from ..errors import AnswerTooLarge, ServerError
 from .encoding import decode_json
 
 
@@ -41,6 +43,8 @@ class SpokeTLS(MalformedAnswer):
 
 class BodyTooLarge(ConnectionBroken):
     """The body is larger than the client takes."""
+
+    raised_as = AnswerTooLarge
 
 
 class Answer:
@@ -121,30 +125,49 @@ class Answer:
             return False
         return (self.header("content-encoding") or "").lower() == "gzip"
 
-    def json(self, decode: Callable[[bytes | bytearray], Any] = decode_json) -> Any:
+    def json(
+        self, shape: Any = dict, decode: Callable[[bytes | bytearray], Any] = decode_json
+    ) -> Any:
         """The decoded body, which is let go of while its values are made.
 
         Args:
+            shape: what has to be in it, a type: see `shapes`.
             decode: makes values of the body; raises ValueError where there are none.
 
         Raises:
-            ServerError: it is no JSON.
+            ServerError: it is no JSON, or has another shape.
         """
         body, self.body = self.body, b""
         empty = not body
         try:
-            return decode(body)
-        except ValueError as error:
-            said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
-            raise ServerError(
-                self.code,
-                "invalid_json",
-                f"the answer is no JSON: {'it is empty' if empty else said or error}",
-                method=self.method,
-                url=self.url,
-                headers=self.told_headers,
-                response=said,
-            ) from None
+            found = decode(body)
+            if shape is not dict or type(found) is not dict:
+                msgspec.convert(found, shape)
+        except msgspec.ValidationError as error:
+            raise self._useless("odd_answer", f"the answer is odd: {error}", body) from None
+        except (ValueError, RecursionError) as error:
+            said = "it is empty" if empty else f"{_beginning(body)} ({error})"
+            raise self._useless("invalid_json", f"the answer is no JSON: {said}", body) from None
+        return found
+
+    def _useless(self, error: str, reason: str, body: bytes | bytearray) -> ServerError:
+        return ServerError(
+            self.code,
+            error,
+            reason,
+            method=self.method,
+            url=self.url,
+            headers=self.told_headers,
+            response=_beginning(body),
+        )
+
+
+def _beginning(body: bytes | bytearray) -> str:
+    """The beginning of a body, in a line that may be shown anywhere."""
+    said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in said
+    )
 
 
 def _text(value: bytes) -> str:

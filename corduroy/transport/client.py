@@ -27,7 +27,8 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .encoding import check_header, check_target
-from .gzip import gunzip, plain_reader
+from .gzip import Read, gunzip, limited_reader, plain_reader
+from .limits import Allowance
 from .loops import close_with_loop
 from .pool import SAFE, Origin, Outgoing, Pool
 from .sending import Producer
@@ -69,7 +70,8 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
                 turn. None: as many as `corduroy.defaults` say at the time.
             defaults (dict): default values of `HTTPRequest` attributes.
             max_body_size (int | None): the largest response body that is taken, in bytes, before and
-                after decompression; None: no limit.
+                after decompression; 0: no limit. None: as `corduroy.defaults` say at the time, and no
+                limit to what a streaming_callback takes.
             idle_timeout (float): seconds after which an unused connection is closed.
         """
         super().initialize(defaults=defaults)
@@ -179,7 +181,10 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
                 request.header_callback(f"{name}: {value}\r\n")
             request.header_callback("\r\n")
         zipped = bool(request.decompress_response) and answer.gzipped
-        read = plain_reader(connection.read, zipped, self.pool.max_body_size)
+        read: Read = connection.read
+        limit = self.pool.max_body_size or 0
+        for unzip in (False, zipped):  # it counts as it comes, and as it is
+            read = limited_reader(plain_reader(read, unzip), Allowance("the body", limit))
         while piece := await read():
             if request.streaming_callback is None or redirects:
                 chunks.append(piece)

@@ -14,22 +14,14 @@ from typing import cast
 
 import httptools
 
-from .answer import (
-    Answer,
-    BodyTooLarge,
-    ConnectionBroken,
-    DeadlineMissed,
-    MalformedAnswer,
-    SpokeTLS,
-)
+from .. import defaults
+from .answer import Answer, ConnectionBroken, DeadlineMissed, MalformedAnswer, SpokeTLS
+from .limits import most_bytes, too_large
 from .sending import Sending, resolve
 from .tls import farewell, is_alert
 
 # Body bytes held for a reader that has not asked for them; above it, reading from the socket pauses.
 _HELD = 64 * 1024
-
-# What an answer may bring before its body.
-_HEAD = 64 * 1024
 
 # How much a connection with a buffer of its own reads at a time. A fresh one for each reading, as
 # asyncio makes it, costs several system calls.
@@ -50,7 +42,7 @@ class Connection(Sending, asyncio.Protocol):
         self._torn = False  # it ended, but not by the server's word
         self.served = 0
         self.idle_since = 0.0
-        self.max_body_size: int | None = None
+        self.max_body_size: int | None = None  # where it is gathered; as of `most_bytes`
         self._readable: Callable[[], bool]
         self._parser = httptools.HttpResponseParser(self)
         self._timer: asyncio.TimerHandle | None = None
@@ -62,7 +54,7 @@ class Connection(Sending, asyncio.Protocol):
         self._forerun = 0  # bytes of the 1xx answers before them
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
-        self._size = 0
+        self._most = 0  # bytes that may be gathered
         self._over: Callable[[Connection], None] | None = None  # told of the end, if nobody waits
         # What is as here whenever another exchange may be started:
         self._waiter: asyncio.Future[None] | None = None
@@ -92,9 +84,10 @@ class Connection(Sending, asyncio.Protocol):
         self._answer = self._broken = None
         self._done = False
         self._head = b""
-        self._forerun = self._size = 0
+        self._forerun = 0
         self._bodiless = bodiless
         self._whole = whole
+        self._most = most_bytes(self.max_body_size)
         self._over = over
         self.set_deadline(deadline)
         self._transport.write(head)
@@ -177,7 +170,7 @@ class Connection(Sending, asyncio.Protocol):
         """
         self._deadline = 0.0
         # A server to which a body is owed would take the next request for the rest of it.
-        if not self._done or self._held or self._owing:
+        if not self._done or self._held or self._owing or self._drain is not None:
             self.usable = False
         if not self.usable:
             self.abort()
@@ -213,6 +206,8 @@ class Connection(Sending, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        # What the system does not take at once is known of: see `finish`. (With TLS, some of it.)
+        self._transport.set_write_buffer_limits(high=1, low=0)
         self._readable = _ear(transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes | memoryview) -> None:
@@ -228,8 +223,8 @@ class Connection(Sending, asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse_no_http(error)
         else:
-            if self._answer is None and self._forerun + len(self._head) > _HEAD:
-                self._refuse(f"the headers are larger than {_HEAD} bytes")
+            if self._answer is None:
+                self._weigh_head(self._forerun + len(self._head))
         self._tell()
 
     def eof_received(self) -> bool:
@@ -270,6 +265,8 @@ class Connection(Sending, asyncio.Protocol):
             self._head = self._head[end + 4 :]
             resolve(self._go_ahead)
             return
+        if end > defaults.max_header_size:
+            self._weigh_head(end)
         self._answer = Answer(code, self._head[:end])
         self._head = b""
         if not self._parser.should_keep_alive():
@@ -287,21 +284,18 @@ class Connection(Sending, asyncio.Protocol):
         answer = self._answer
         if self._done or answer is None:  # a body where none may be
             self.usable = False
-        elif self.max_body_size is not None and self._outgrows(self.max_body_size, piece):
-            self._break(BodyTooLarge(f"the body is larger than {self.max_body_size} bytes"))
-            self.abort()
         elif not self._whole:
             self._hold(piece)
+        elif len(answer.body) + len(piece) > self._most:
+            self._break(too_large("the body", self._most))
         elif not answer.body:
             answer.body = piece
         else:
             if type(answer.body) is bytes:
                 answer.body = bytearray(answer.body)
+                if int(answer.header("content-length") or 0) > self._most:
+                    self._break(too_large("the body", self._most))
             answer.body += piece
-
-    def _outgrows(self, limit: int, piece: bytes) -> bool:
-        self._size += len(piece)
-        return self._size > limit
 
     def on_message_complete(self) -> None:
         if self._answer is not None and not self._done:
@@ -355,6 +349,13 @@ class Connection(Sending, asyncio.Protocol):
             self._refuse("the server speaks TLS on this port: ask for https://", SpokeTLS)
         else:
             self._refuse(f"the answer is no HTTP: {error}")
+
+    def _weigh_head(self, size: int) -> None:
+        """Break if so many bytes are too many before a body."""
+        most = defaults.max_header_size
+        if 0 < most < size and not self._done:
+            said = f"the headers are larger than {most} bytes, corduroy.defaults.max_header_size"
+            self._break(MalformedAnswer(said))
 
     def _ends_with_connection(self) -> bool:
         """Whether the answer is one whose end is the connection's end."""

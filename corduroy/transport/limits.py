@@ -20,6 +20,29 @@ def most_bytes(limit: int | None) -> int:
     return (defaults.max_body_size if limit is None else limit) or sys.maxsize
 
 
+class Allowance:
+    """How many bytes of something may still be held.
+
+    Args:
+        what (str): what it is.
+        limit (int | None): as of `most_bytes`.
+    """
+
+    def __init__(self, what: str, limit: int | None) -> None:
+        self._what = what
+        self._most = self._left = most_bytes(limit)
+
+    def use(self, size: int) -> None:
+        """Take note of bytes that are going to be held.
+
+        Raises:
+            BodyTooLarge: these are too many.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise too_large(self._what, self._most)
+
+
 def too_large(what: str, limit: int) -> BodyTooLarge:
     """What is raised where something is larger than it may be.
 

@@ -115,7 +115,7 @@ class Pool:
         max_clients (int | None): how many exchanges may be under way at once; None: as many as
             `defaults` say, whenever one begins or ends.
         idle_timeout (float): seconds after which an unused connection is closed.
-        max_body_size (int | None): the largest body that is taken, in bytes.
+        max_body_size (int | None): how many bytes of a body are gathered; as of `most_bytes`.
     """
 
     def __init__(

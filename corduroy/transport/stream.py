@@ -137,7 +137,7 @@ async def open_in_pool(
 
 def _reader(read: Read, answer: Answer, raw: bool) -> Read:
     """What reads a body; a refusal's is always wanted plain."""
-    return plain_reader(read, answer.gzipped and not (raw and answer.code < 300), None)
+    return plain_reader(read, answer.gzipped and not (raw and answer.code < 300))
 
 
 class ForeignStream:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.faults.hostile import Ordeal, once
 from tests.faults.proxy import FaultProxy
 from tests.faults.scripted import End, Script, Upstream
 
@@ -43,3 +44,9 @@ def connect() -> Iterator[Callable[[FaultProxy], End]]:
             return End(stack.enter_context(socket.create_connection(address)))
 
         yield start
+
+
+@pytest.fixture
+def ordeal(serve: Callable[[Script], Upstream]) -> Callable[..., Ordeal]:
+    """``ordeal(script, **options)``: a Couch whose server does so once, and then does right."""
+    return lambda script, **options: Ordeal(serve(once(script)), **options)
