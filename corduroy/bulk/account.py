@@ -83,23 +83,25 @@ class Account:
         self.resolution._passed += written
         return in_conflict
 
-    def take_whole(self, batch: Batch, revs: list[str]) -> None:
+    def take_whole(self, batch: Batch, revs: list[str | None]) -> None:
         """Take down that each document of a batch is written.
 
         Args:
             batch (Batch): the documents.
-            revs (list of str): their revisions.
+            revs (list of str): their new revisions; None for those that keep the one they have.
         """
-        docs = batch.docs
         if batch.odd or self._on_result is not None:
+            written = zip(batch.ids, revs, strict=True)
             results = [
-                {"ok": True, "id": id, "rev": rev} for id, rev in zip(batch.ids, revs, strict=True)
+                {"id": id, **({"ok": True, "rev": rev} if rev else {})} for id, rev in written
             ]
             self.take(batch.drafts(), results)
             return
+        docs = batch.docs
         for doc, id, rev in zip(docs, batch.ids, revs, strict=True):
             doc["_id"] = id
-            doc["_rev"] = rev
+            if rev is not None:
+                doc["_rev"] = rev
         if set(map(type, docs)) != {dict}:
             for doc in docs:
                 bind(doc, self._place)

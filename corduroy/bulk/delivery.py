@@ -53,8 +53,15 @@ class _Written(msgspec.Struct, gc=False):
 _decode_written = msgspec.json.Decoder(list[_Written]).decode
 
 
-def _revs_of(answer: bytes | bytearray, ids: list[str | None]) -> list[str] | None:
-    """The new revisions of documents, if the server says in their order that all are written."""
+def _revs_of(
+    answer: bytes | bytearray, ids: list[str | None], new_edits: bool
+) -> list[str | None] | None:
+    """The new revisions of documents, if a server says that all are written, and in their order.
+
+    Without new edits it tells of failures only, and a written document's is None.
+    """
+    if not new_edits:
+        return [None] * len(ids) if answer.strip() == b"[]" else None
     try:
         written = _decode_written(answer)
     except ValueError:
@@ -242,7 +249,7 @@ class Delivery:
                 headers=JSON,
                 retries=0,
             )
-            revs = _revs_of(answer.body, batch.ids) if terms.new_edits else None
+            revs = _revs_of(answer.body, batch.ids, terms.new_edits)
             results = answer.json(list[shapes.Result]) if revs is None else []
         except HTTPError as error:
             self._unsure = error.code >= 500 or error.code < 300

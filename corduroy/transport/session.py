@@ -8,6 +8,7 @@ called on. What fails goes out again as `retrying` has it, over the addresses th
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import logging
 import math
@@ -164,21 +165,17 @@ class Session:
             if way is not ways.only and due:
                 now = loop.time()
                 share = now + self._attempts(request, waiting).share(due - now)
+            began = 0.0 if self._observer is None else self._observer.now()
+            over = functools.partial(self._over, pool, way, request, waiting, due, began)
+            if self._observer is not None:  # a connection knows the context of whoever opened it
+                over = functools.partial(contextvars.copy_context().run, over)
             waiting.pending = pool.begin(
                 way.origin,
                 way.message(request),
                 share,
                 request.safe,
                 request.method == "HEAD",
-                functools.partial(
-                    self._over,
-                    pool,
-                    way,
-                    request,
-                    waiting,
-                    due,
-                    0.0 if self._observer is None else self._observer.now(),
-                ),
+                over,
             )
             if waiting.pending is not None:
                 if way is not ways.only:

@@ -65,6 +65,22 @@ def test_what_breaks_is_written_all_the_same_and_once(write, proxied, proxy, oth
     assert other.get([doc["_id"] for doc in docs]) == docs
 
 
+@pytest.mark.parametrize("fault", [Lost(), Refuse()])
+def test_what_is_sent_again_is_what_was_put(write, proxied, other, strike, fault):
+    strike(fault)
+    docs = [*numbered(3), {"n": "nameless"}, {"_id": "att", "_attachments": {"f": b"some text"}}]
+
+    def changing():
+        for doc in docs:
+            yield doc
+            doc["n"] = "changed since"
+
+    assert account(write(proxied, changing())) == {"written": 5}
+    found = other.get([doc["_id"] for doc in docs])
+    assert [doc.get("n") for doc in found] == [0, 1, 2, "nameless", None]
+    assert [doc._rev for doc in found] == [doc["_rev"] for doc in docs]
+
+
 def test_documents_without_an_id_are_there_once(write, proxied, other, strike):
     strike(Lost(), times=2)
     writer = write(proxied, [{"n": n} for n in range(30)], count=10)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from types import MappingProxyType
 
 import pytest
 
@@ -43,6 +44,49 @@ def test_documents_without_an_id_get_one(call, db, other, source):
     call(db.save, source(docs))
     assert len({doc["_id"] for doc in docs}) == 20
     assert len(other) == 20
+
+
+def test_an_iterator_gives_documents_of_any_kind(call, db, other, source):
+    docs = [
+        {"_id": "a", "n": 0},
+        MappingProxyType({"_id": "b", "n": 1}),
+        Document(_id="c", n=2),
+        {"_id": "d", "n": 3, "_attachments": {"f.txt": b"some text"}},
+        {"n": 4},
+        {"n": 5, "_attachments": {"f.txt": b"other text"}},
+        Document(n=6),
+        {"_id": "_local/g", "n": 7},
+        {"_id": "_design/h", "n": 8},
+        *({"_id": f"z{n}", "n": n} for n in range(9, 20)),
+    ]
+    assert call(db.save, source(docs)).saved == 20
+    ids = [doc["_id"] for doc in docs]
+    assert [other.get(id).n for id in ids] == list(range(20))
+    assert other.get_attachment("d", "f.txt") == b"some text"
+    assert other.get_attachment(ids[5], "f.txt") == b"other text"
+    docs[2].n = "changed"
+    other.save(docs[2])
+    assert other.get("c").n == "changed"
+
+
+def test_one_dict_for_all_documents_is_saved_as_it_was_each_time(call, db, other, source):
+    def same_again():
+        doc = {}
+        for n in range(20):
+            doc.clear()
+            doc.update(_id=f"{n:05}", n=n)
+            yield doc
+
+    assert call(db.save, source(same_again())).saved == 20
+    assert [doc.n for doc in other.docs()] == list(range(20))
+
+
+def test_what_json_cannot_say_is_named(call, db, other, source):
+    for stray in (float("nan"), {1}, b"bytes"):
+        docs = [*numbered(9), {"_id": "stray", "x": [1, stray]}]
+        with pytest.raises((TypeError, ValueError), match=r"docs\[9\]\['x'\]\[1\] is"):
+            call(db.save, source(docs))
+    assert len(other) <= 7
 
 
 def test_what_is_not_saved_is_pending_and_can_be_settled(call, guarded, other, source):

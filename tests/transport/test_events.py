@@ -1,5 +1,7 @@
 """A program is told of each request, by a hook and in the log."""
 
+import asyncio
+import contextvars
 import logging
 
 import pytest
@@ -74,6 +76,24 @@ def test_an_answer_that_is_streamed_is_told_of_when_it_is_over(serve, events):
     assert len(list(stream)) == 1
     (event,) = events
     assert (event.method, event.status, event.received) == ("GET", 200, len(body))
+
+
+@pytest.mark.usefixtures("runner")
+async def test_the_hook_runs_in_the_context_of_the_call(serve):
+    """A trace's spans belong to whoever has asked, whoever has opened the connection."""
+    caller = contextvars.ContextVar("caller")
+    callers = []
+    server = serve(answering("200 OK", "200 OK", "503 Service Unavailable", "200 OK"))
+    couch = Couch(server.url, on_request=lambda event: callers.append(caller.get()), retries=1)
+
+    async def ask(name):
+        caller.set(name)
+        await couch.info()
+
+    for name in "abc":
+        await asyncio.create_task(ask(name))
+    assert callers == ["a", "b", "c", "c"]
+    assert server.connections == 1
 
 
 def test_what_the_hook_raises_does_no_harm(serve, call, caplog):
