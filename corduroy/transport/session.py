@@ -331,9 +331,8 @@ class Session:
     async def _choose(self, attempts: Attempts) -> Way:
         """The address that an attempt goes to; looks in at one whose rest is over."""
         if attempts.number == 1 and (way := attempts.ways.to_probe()) is not None:
-            request = probe()
             try:
-                answer = await self.send_to(way, request)
+                answer = await self.send_to(way, probe())
             except HTTPError as error:
                 way.failed(error.reason)
             else:
@@ -341,6 +340,8 @@ class Session:
                     way.succeeded()
                     return way
                 way.failed(f"it answers its probe with {answer.code}")
+            finally:
+                way.probing = False
         return attempts.ways.choose(attempts.tried)
 
     async def send_to(self, way: Way, request: Request) -> Answer:

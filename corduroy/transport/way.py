@@ -28,7 +28,7 @@ _LONGEST_REST = 60.0
 _DOUBLINGS = 10
 
 # Seconds that a probe may take; the prober's own request waits as long.
-PROBING = 2.0
+PROBING = 1.0
 
 
 class Way(Carrying):
@@ -46,6 +46,7 @@ class Way(Carrying):
         origin (Origin): where its connections lead.
         failures (int): how often in a row it has failed.
         resting_until (float): by the monotonic clock.
+        probing (bool): whether somebody is looking in.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Way(Carrying):
         self.origin = _origin(parts, self.trust)
         self.failures = 0
         self.resting_until = 0.0
+        self.probing = False
         super().__init__({"Host": netloc, **headers}, auth)
 
     def message(self, request: Request) -> bytes:
@@ -79,12 +81,18 @@ class Way(Carrying):
         return head if body is None or callable(body) else head + body
 
     def failed(self, why: object) -> None:
-        """Leave it alone for a while."""
+        """Leave it alone for a while; those who were on their way there do not make that longer."""
+        if monotonic() < self.resting_until:
+            return
         self.failures += 1
         bound = min(_LONGEST_REST, _REST * 2.0 ** min(self.failures - 1, _DOUBLINGS))
         seconds = random.uniform(0.5, 1.0) * bound
         self.resting_until = monotonic() + seconds
         log.warning("%s is left alone for %.1f s: %s", self.url, seconds, why)
+
+    def wants_probe(self, now: float) -> bool:
+        """Whether its rest is over, and somebody should look in."""
+        return self.failures > 0 and self.resting_until <= now and not self.probing
 
     def succeeded(self) -> None:
         """It lives."""
@@ -118,16 +126,17 @@ class Ways:
         for way in self._in_turn():
             if not way.failures:
                 found = found or way
-            elif way.resting_until <= now:
+            elif way.wants_probe(now):
                 return None
         return found
 
     def to_probe(self) -> Way | None:
-        """One whose rest is over; whoever gets it must probe it, and nobody else gets it meanwhile."""
+        """One whose rest is over. Whoever gets it must probe it, and say so when that is done: nobody
+        else gets it meanwhile."""
         now = monotonic()
         for way in self._in_turn():
-            if self.only is None and way.failures and way.resting_until <= now:
-                way.resting_until = now + PROBING + 1.0
+            if self.only is None and way.wants_probe(now):
+                way.probing = True
                 return way
         return None
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from corduroy import Couch
-from tests.cluster.nodes import PORTS, USER, Nodes, other
+from tests.cluster.nodes import Nodes, join
 from tests.replay.grounds import Live
 from tests.replay.plugin import is_recorded
 
@@ -48,15 +48,5 @@ def cluster3(
 ) -> Couch[Any]:
     """The three nodes as a cluster."""
 
-    def set_up(couch: Couch[Any]) -> None:
-        couch.config("chttpd_auth/secret", "not-so-secret")
-        couch.enable_cluster(USER, password)
-        for number in (2, 3):
-            couch.enable_cluster(USER, password, **other(number, password))
-            couch.add_node(
-                "127.0.0.1", USER, password, port=PORTS[number - 1], name=f"fresh{number}"
-            )
-        couch.finish_cluster()
-
-    offstage(set_up)
+    offstage(lambda couch: join(couch, password))
     return couch3

@@ -133,3 +133,18 @@ def other(number: int, password: str) -> dict[str, Any]:
         "remote_current_user": USER,
         "remote_current_password": password,
     }
+
+
+def join(couch: Couch[Any], password: str) -> None:
+    """Make a cluster of the three nodes.
+
+    Args:
+        couch (Couch): the first one, in blocking style.
+        password (str): the administrator's, on all nodes.
+    """
+    couch.config("chttpd_auth/secret", "not-so-secret")
+    couch.enable_cluster(USER, password)
+    for number in (2, 3):
+        couch.enable_cluster(USER, password, **other(number, password))
+        couch.add_node("127.0.0.1", USER, password, port=PORTS[number - 1], name=f"fresh{number}")
+    couch.finish_cluster()

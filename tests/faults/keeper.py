@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
-from corduroy import ConnectionFailed, RequestTimeout, ServerError, TooManyRequests
+from corduroy import ConnectionFailed, Database, RequestTimeout, ServerError, TooManyRequests
 
 # What a fault may be reported as, where it was not got over.
 TROUBLE = (ConnectionFailed, RequestTimeout, ServerError, TooManyRequests)
@@ -66,24 +66,28 @@ class Keeper:
         name (str): what its ids begin with.
         random (Random): decides what it does.
         steps (int): how many operations it does.
+        reads_work (bool): whether reading must not fail at all.
 
     Attributes:
         known (dict of str to Known): what must be there.
+        attaches (bool): whether it does anything with attachments.
         posted (set of str): the tags of the documents posted without an id.
         unsure (set of str): the tags of those of which nobody knows.
         told (Counter): how operations ended, ``"done"`` or by an exception's name.
         wrong (list of str): what was not the truth.
     """
 
-    def __init__(self, name: str, random: Random, steps: int) -> None:
+    def __init__(self, name: str, random: Random, steps: int, reads_work: bool = False) -> None:
         self.name = name
         self.known = {f"{name}-{n}": Known() for n in range(6)}
         self.posted: set[str] = set()
         self.unsure: set[str] = set()
         self.told: Counter[str] = Counter()
         self.wrong: list[str] = []
+        self.attaches = True
         self._random = random
         self._steps = steps
+        self._reads_work = reads_work
         self._count = 0
 
     def story(self) -> Story:
@@ -91,7 +95,9 @@ class Keeper:
         doings = [self._save] * 4 + [self._get] * 3 + [
             self._list, self._delete, self._attach, self._detach, self._copy, self._post, self._query,
         ]  # fmt: skip
-        for _ in range(self._steps):
+        if not self.attaches:
+            doings = [doing for doing in doings if doing not in (self._attach, self._detach)]
+        while sum(self.told.values()) < self._steps:
             yield from self._random.choice(doings)()
 
     # -- what it does -------------------------------------------------------------------------
@@ -190,19 +196,19 @@ class Keeper:
         if known.doc is None and outcome.error is not None and outcome.error.code == 404:
             self.told["done"] += 1
             return
-        self._note(f"get {id}", outcome.error)
+        self._note(f"get {id}", outcome.error, self._reads_work)
         if outcome.error is None and _plain(outcome.value) != _plain(known.doc):
             self.wrong.append(f"get {id}: {outcome.value}, not {known.doc}")
         for name, content in known.files.items() if outcome.error is None else ():
             fetched = yield Call("get_attachment", (id, name))
-            self._note(f"attachment {id}/{name}", fetched.error)
+            self._note(f"attachment {id}/{name}", fetched.error, self._reads_work)
             if fetched.error is None and fetched.value != content:
                 self.wrong.append(f"attachment {id}/{name}: {fetched.value!r}, not {content!r}")
 
     def _query(self) -> Step:
         ids = sorted(self.known)
         outcome = yield Call("get", (ids,))
-        self._note("get of many", outcome.error)
+        self._note("get of many", outcome.error, self._reads_work)
         if outcome.error is None:
             for id, doc in zip(ids, outcome.value, strict=True):
                 if _plain(doc) != _plain(self.known[id].doc):
@@ -214,9 +220,9 @@ class Keeper:
         ids = [id for id in sorted(self.known) if not alive or self.known[id].doc is not None]
         return self._random.choice(ids) if ids else None
 
-    def _note(self, what: str, error: Exception | None) -> None:
+    def _note(self, what: str, error: Exception | None, must_work: bool = False) -> None:
         self.told["done" if error is None else type(error).__name__] += 1
-        if error is not None and not isinstance(error, TROUBLE):
+        if error is not None and (must_work or not isinstance(error, TROUBLE)):
             self.wrong.append(f"{what}: {error!r}")
 
     def _did(
@@ -280,3 +286,31 @@ def _plain(doc: Any) -> Any:
 
 def _content(doc: Any) -> dict[str, Any]:
     return {key: value for key, value in doc.items() if not key.startswith("_")}
+
+
+def check(db: Database[Any], keepers: list[Keeper]) -> None:
+    """See to it that a database is what those who wrote to it know that it must be.
+
+    Args:
+        db (Database): the database, with nothing between, in blocking style.
+        keepers (list of Keeper): all that have written to it.
+    """
+    wrong = [wrong for keeper in keepers for wrong in keeper.wrong]
+    assert not wrong, "\n".join(wrong[:20])
+    rows = {row.id: row for row in db.view("_all_docs", include_docs=True)}
+    for keeper in keepers:
+        for id, known in keeper.known.items():
+            row = rows.pop(id, None)
+            if known.doc is None:
+                assert row is None, f"{id} is deleted"
+                continue
+            assert row is not None, f"{id} is lost"
+            assert row.doc == known.doc
+            assert generation_of(row.doc["_rev"]) == known.generation, "it was written once more"
+            for name, content in known.files.items():
+                assert db.get_attachment(id, name) == content
+    found = Counter(row.doc.get("tag") for row in rows.values())  # all that is left was posted
+    posted = set().union(*[keeper.posted for keeper in keepers])
+    unsure = set().union(*[keeper.unsure for keeper in keepers])
+    assert posted <= set(found) <= posted | unsure
+    assert set(found.values()) <= {1}, "none was posted twice"

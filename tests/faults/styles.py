@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,27 +14,37 @@ class Teller:
     """Tells stories about one database.
 
     Args:
-        url (str): the server's, through the faults.
+        url (str | list of str): the server's, through the faults.
         straight (str): the server's.
         name (str): the database's.
         options (dict): of the `Couch` that goes through the faults.
     """
 
-    def __init__(self, url: str, straight: str, name: str, **options: Any) -> None:
+    def __init__(self, url: str | list[str], straight: str, name: str, **options: Any) -> None:
         self._servers = {False: Couch(url, **options), True: Couch(straight)}
         self._dbs = {which: couch.database(name) for which, couch in self._servers.items()}
 
     def _method(self, call: Call) -> Any:
         return getattr(self._dbs[call.straight], call.method)
 
-    async def tell(self, by_future: Iterable[Story], by_callback: Iterable[Story]) -> None:
-        """Tell stories on the running loop, all at once; close the connections afterwards."""
+    def tell(self, by_future: list[Story], by_callback: list[Story], blocking: list[Story]) -> None:
+        """Tell stories, all at once; afterwards no task and no timer is left on the loop."""
+        with ThreadPoolExecutor(len(blocking)) as threads:
+            told = [threads.submit(self._block, story) for story in blocking]
+            asyncio.run(self._tell(by_future, by_callback))
+            for one in told:
+                one.result()
+
+    async def _tell(self, by_future: list[Story], by_callback: list[Story]) -> None:
         await asyncio.gather(
             *[self._await(story) for story in by_future],
             *[self._call_back(story) for story in by_callback],
         )
         for couch in self._servers.values():
             await couch.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        assert [timer for timer in timers if not timer.cancelled()] == []
 
     async def _await(self, story: Story) -> None:
         outcome = None
@@ -64,11 +73,6 @@ class Teller:
 
         go_on(None)
         return over
-
-    def tell_in_threads(self, stories: list[Story]) -> None:
-        """Tell stories in blocking style, a thread each."""
-        with ThreadPoolExecutor(len(stories)) as threads:
-            list(threads.map(self._block, stories))
 
     def _block(self, story: Story) -> None:
         outcome = None

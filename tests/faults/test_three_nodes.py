@@ -1,0 +1,142 @@
+"""Three nodes, cut off one after another: reads never fail while one of them answers.
+
+The nodes are a cluster of CouchDB where there is a release of it (``COUCHDB_RELEASE``); else three
+servers of the same content stand in for them, and three ways to one server where something is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import uuid
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from corduroy import Couch
+from corduroy.testing import Server
+from tests.cluster.nodes import PASSWORD, PORTS, USER, Nodes, join
+from tests.faults.keeper import Call, Keeper, check
+from tests.faults.proxy import FaultProxy, Silence, unavailable
+from tests.faults.scale import SCALE, seed
+from tests.faults.styles import Teller
+
+AT_ONCE = 50
+READS = 100 * SCALE  # of each who reads
+WRITES = 60 * SCALE  # operations of each who writes, too
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The addresses of three nodes; None: there are none."""
+    release = os.environ.get("COUCHDB_RELEASE")
+    if not release:
+        yield None
+        return
+    with Nodes(Path(release), tmp_path_factory.mktemp("nodes")) as nodes:
+        with Couch(nodes.url, style="blocking") as couch:
+            join(couch, PASSWORD)
+        yield [f"http://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in PORTS]
+
+
+@pytest.fixture
+def behind():
+    """``behind(urls)``: a proxy in front of each."""
+    with contextlib.ExitStack() as stack:
+        yield lambda urls: [stack.enter_context(FaultProxy(url)) for url in urls]
+
+
+class Trouble(threading.Thread):
+    """Cuts nodes off, one after another and each in its way; one of them always answers."""
+
+    def __init__(self, proxies, random):
+        super().__init__()
+        self.cuts = 0
+        self._proxies = proxies
+        self._random = random
+        self._over = threading.Event()
+
+    def run(self):
+        for turn in range(1_000_000):
+            at = turn % len(self._proxies)
+            self._proxies[at - 2].plan = None  # it was cut off longest
+            self._proxies[at - 2].refusing = False
+            if self._over.wait(0.3):
+                break
+            self._cut(self._proxies[at])
+            self.cuts += 1
+            if self._over.wait(0.3):
+                break
+
+    def _cut(self, proxy):
+        way = self._random.choice(["gone", "ill", "silent"])
+        if way == "gone":
+            proxy.refusing = True
+            proxy.cut_all(reset=True)
+        else:
+            fault = unavailable() if way == "ill" else Silence()
+            proxy.plan = lambda request: fault
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self.join()
+
+
+def reading(db, count, random, failures):
+    """The story of one who reads."""
+    for _ in range(count):
+        id = f"{random.randrange(100)}"
+        outcome = yield Call("get", (id,))
+        if outcome.error is not None or outcome.value["n"] != int(id):
+            failures.append(outcome)
+
+
+def test_reads_never_fail(cluster, behind):
+    name = f"three-{uuid.uuid4().hex}"
+    chance = seed(3)
+    docs = [{"_id": f"{n}", "n": n} for n in range(100)]
+    with contextlib.ExitStack() as stack:
+        urls = cluster or [stack.enter_context(Server()).url for _ in range(3)]
+        for url in urls if cluster is None else urls[:1]:
+            with Couch(url, style="blocking") as couch:
+                couch.create(name).save([dict(doc) for doc in docs])
+        proxies = behind(urls)
+        failures: list = []
+        stories = [reading(name, READS, Random(chance + n), failures) for n in range(AT_ONCE)]
+        with Trouble(proxies, Random(chance)) as trouble:
+            teller = Teller([proxy.url for proxy in proxies], urls[0], name, timeout=15)
+            teller.tell(stories[:17], stories[17:34], stories[34:])
+        assert failures == []
+        assert trouble.cuts >= 6
+        if cluster is not None:
+            with Couch(urls[0], style="blocking") as couch:
+                couch.delete(name)
+
+
+def test_nothing_that_is_written_is_lost_or_doubled(cluster, behind, couchdb_url):
+    chance = seed(4)
+    urls = cluster or [couchdb_url] * 3
+    proxies = behind(urls)
+    with Couch(urls[0], style="blocking") as couch:
+        db = couch.create(f"three-{uuid.uuid4().hex}")
+        keepers = [
+            Keeper(f"{n:02}", Random(chance + n), WRITES, reads_work=True) for n in range(AT_ONCE)
+        ]
+        if (
+            "couchdb" not in couch.info()
+        ):  # PouchDB Server keeps what it got of an upload that broke
+            for keeper in keepers:
+                keeper.attaches = False
+        stories = [keeper.story() for keeper in keepers]
+        with Trouble(proxies, Random(chance)) as trouble:
+            teller = Teller([proxy.url for proxy in proxies], urls[0], db.name, timeout=15)
+            teller.tell(stories[:17], stories[17:34], stories[34:])
+        check(db, keepers)
+        assert trouble.cuts >= 6
+        couch.delete(db.name)
