@@ -23,7 +23,7 @@ from corduroy.transport.gzip import gunzip
 from tests.faults.fuzz import broken, cuts, pieces
 from tests.profiles import times
 
-EXAMPLES = 600
+EXAMPLES = 400
 SOON = 5.0  # seconds
 
 ROWS: list[Any] = [
