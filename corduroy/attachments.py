@@ -225,7 +225,7 @@ class Attachments(Place[S]):
         query = {"rev": rev} if rev else {}
         asking = query_string({**query, "attachments": "true"})
         if await self._server.is_pouchdb():
-            found = await ask_json("GET", path, query, shape=shapes.AttachedTo)
+            found = await ask_json("GET", path, query, shape=shapes.WithAttachments)
             await self._fetch_each(found, destination, progress)
         else:
             headers = {"Accept": "multipart/related, application/json"}

@@ -17,6 +17,9 @@ from .transport.messages import Request
 from .transport.pending import Pending, in_task
 from .transport.session import Session
 
+# Seconds that a call leaves to its request, which knows best what has not come in time.
+_MOMENT = 0.05
+
 
 class together:
     """Several requests at once, awaited in an operation: gives their answers, in order.
@@ -111,7 +114,7 @@ class Call(asyncio.Future[Any]):
         if timeout:
             loop = self.get_loop()
             self.deadline = loop.time() + timeout
-            self._timer = loop.call_at(self.deadline, self._time_out, timeout)
+            self._timer = loop.call_at(self.deadline + _MOMENT, self._time_out, timeout)
 
     def _lift_limit(self) -> None:
         if self.strict and self.deadline:

@@ -87,8 +87,8 @@ def _waiting(options: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]
         raise ValueError(f"feed must be {kinds}, not {feed!r:.80}")
     if timeout is not None:
         check_seconds(timeout)
-    if feed == "normal":
-        return {}, {}, rest
+    if feed == "normal":  # nothing is held back: it is a call's timeout, as any
+        return {}, {} if timeout is None else {"timeout": timeout}, rest
     query = {"feed": feed}
     if timeout is not None:
         query["timeout"] = str(int(timeout * 1000))

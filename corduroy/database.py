@@ -120,7 +120,7 @@ class Database(
 
         Args:
             feed (str): ``"normal"``, or ``"longpoll"``, which waits until there is something.
-            timeout (float): seconds that longpoll waits at most.
+            timeout (float): seconds that longpoll waits at most; of ``"normal"``, as of any call.
             since (int | str): a seq as the server gave it, 0 or ``"now"``.
             filter (str): ``"ddoc/filter"``, or one of CouchDB's own.
             query_params (dict of str to str): what the filter function gets.

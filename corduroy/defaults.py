@@ -42,7 +42,7 @@ max_body_size: int = 1024 * 1024 * 1024
 a stream, or a change of a feed. What is larger is an `AnswerTooLarge`; 0 is no limit."""
 
 max_header_size: int = 64 * 1024
-"""How many bytes an answer may have before its body."""
+"""How many bytes an answer may have before its body; 0 is no limit."""
 
 max_clients: int = 64
 """How many requests one `Couch` has under way at once, on one event loop. Others wait their turn.

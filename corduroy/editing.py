@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Generic
 
-from . import defaults
+from . import defaults, shapes
 from .asking import ask_json, doc_path
 from .conflicts import ConflictResolution, Merge
 from .content import inlined
@@ -126,7 +126,7 @@ class Editing(Place[S]):
         """
         path = self._path + doc_path(id)
         fields, stubs = _checked(changes)
-        doc = bound(await ask_json("GET", path), self)
+        doc = bound(await ask_json("GET", path, shape=shapes.Revised), self)
         patched = _patched(doc, fields)
         if same(patched, doc):
             return doc

@@ -6,7 +6,7 @@ An answer is an object, unless whoever asks names another shape. What else is in
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
 
@@ -60,11 +60,15 @@ class Named(TypedDict):
     rev: NotRequired[str]
 
 
+Revision = Annotated[str, msgspec.Meta(pattern="^[0-9]+-")]
+
+
 class Revised(TypedDict):
     """A document that has been saved before."""
 
     _id: str
-    _rev: str
+    _rev: Revision
+    _attachments: NotRequired[dict[str, Object]]
 
 
 class Attached(TypedDict):
@@ -73,10 +77,17 @@ class Attached(TypedDict):
     _attachments: NotRequired[dict[str, Object]]
 
 
-class AttachedTo(Attached):
-    """A document that has been saved before, with what is attached to it."""
+class Attachment(TypedDict):
+    """What is told of an attachment."""
+
+    content_type: str
+
+
+class WithAttachments(TypedDict):
+    """A document of which all that is attached to it is wanted."""
 
     _rev: str
+    _attachments: NotRequired[dict[str, Attachment]]
 
 
 class Leaf(TypedDict):

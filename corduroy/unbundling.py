@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import PureWindowsPath
 from typing import Any
 
+import msgspec
+
+from . import shapes
 from .incoming import Progress, Seal, failing, pour
 from .multipart import Event, MultipartParser, boundary_of
 from .receivers import InMemory, Receiver, receiver
@@ -213,6 +216,7 @@ async def _document(
     doc = decode_json(text)
     if not isinstance(doc, dict):
         raise ValueError("the answer does not begin with a document")
+    msgspec.convert(doc, shapes.WithAttachments)
     return doc
 
 

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from ..calls import Call, begun
-from ..styles import would_block
 from .account import UNSENT
 from .batches import Batches
 from .delivery import Delivery, Terms
@@ -23,17 +22,14 @@ class Sending:
     Attributes:
         batches (Batches): takes the documents.
         failure (BaseException | None): why it has given up.
-        loop: where it is under way; None before it has begun.
-        done: what there is to await on that loop if there is nothing to wait for.
     """
 
     def __init__(self, terms: Terms, count: int | None, size: int | None, in_flight: int) -> None:
         self.failure: BaseException | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.done: asyncio.Future[None] | None = None
         self.batches = Batches(count, size, lambda: terms.most)
         self._terms = terms
         self._in_flight = in_flight
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._flying: dict[Call, Delivery] = {}
         terms.fail = self._fail
 
@@ -71,15 +67,12 @@ class Sending:
 
     def _launch(self) -> None:
         loop = asyncio.get_running_loop()
-        if self.loop is not loop:
+        if self._loop is not loop:
             if self._flying:
                 raise RuntimeError(
                     "a writer belongs to the event loop, or in scripts to the thread, that it began in"
                 )
-            self.loop, self.done = loop, None
-            if would_block(self._terms.place):
-                self.done = loop.create_future()
-                self.done.set_result(None)
+            self._loop = loop
         full = self.batches.full
         while full and len(self._flying) < self._in_flight:
             delivery = Delivery(self._terms, full.popleft())

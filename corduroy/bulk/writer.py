@@ -88,6 +88,9 @@ class Writer(Styled[S]):
         terms = Terms(place, self._account, chosen, new_edits, max_retries)
         self._sending = Sending(terms, count, size, in_flight)
         self._batches = self._sending.batches
+        # What there is to await in `async with` if there is nothing to wait for. To ask which loop runs
+        # is a system call, and costs as much as to encode a small document.
+        self._ready: asyncio.Future[None] | None = None
 
     # -- the account --------------------------------------------------------------------------
 
@@ -198,16 +201,14 @@ class Writer(Styled[S]):
 
     def _keep_up(self: Any) -> Any:
         """What `put` and `delete` return: mostly there is nothing to wait for."""
-        if not self._batches.full:
-            running, sending = asyncio._get_running_loop(), self._sending
-            if running is None:
-                if self._style != "future":
-                    return None
-            elif sending.loop is running and sending.done is not None:
-                return sending.done
-            elif not would_block(self):
-                return None
-        return self._take()
+        if self._batches.full:
+            return self._take()
+        if self._ready is not None:
+            return self._ready
+        running = asyncio._get_running_loop()
+        if running is None:
+            return self._take() if self._style == "future" else None
+        return _ready_on(running) if would_block(self) else None
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -273,6 +274,7 @@ class Writer(Styled[S]):
     async def __aenter__(self) -> Self:
         if self._style == "blocking":
             raise TypeError("an object of style 'blocking' is used by `with`")
+        self._ready = _ready_on(asyncio.get_running_loop())
         return self
 
     async def __aexit__(
@@ -281,6 +283,7 @@ class Writer(Styled[S]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ready = None
         if error is None:
             await self.close()
             return
@@ -290,6 +293,13 @@ class Writer(Styled[S]):
     def __del__(self) -> None:
         if getattr(self, "_batches", None):
             warnings.warn(f"never closed: {self!r}", ResourceWarning, stacklevel=2, source=self)
+
+
+def _ready_on(loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+    """A Future that is done."""
+    ready = loop.create_future()
+    ready.set_result(None)
+    return ready
 
 
 def check_merge(merge: Any) -> None:

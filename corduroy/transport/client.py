@@ -28,9 +28,10 @@ from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .encoding import check_header, check_target
 from .gzip import Read, gunzip, limited_reader, plain_reader
+from .idle import Origin
 from .limits import Allowance
 from .loops import close_with_loop
-from .pool import SAFE, Origin, Outgoing, Pool
+from .pool import SAFE, Outgoing, Pool
 from .sending import Producer
 from .tls import client_context
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,20 +19,21 @@ log = logging.getLogger("corduroy.http")
 
 @dataclass(frozen=True, slots=True)
 class RequestEvent:
-    """One attempt at a request, when it is over; of an answer that is streamed, when it is read out or
-    let go of.
+    """One attempt at a request, when it is over: answered as a whole, failed or cancelled; of an answer
+    that is streamed, when it is read out or let go of.
 
     Attributes:
         method (str): the HTTP method.
         url (str): the address, without credentials.
         status (int): the HTTP status; 599: no answer came, or not as a whole.
-        seconds (float): how long it took, from being sent to the answer's end.
+        seconds (float): how long it took, the wait for a connection included, to the answer's end.
         sent (int): bytes of the request's body, where it was at hand.
         received (int): bytes of the answer's body, as they came.
-        attempt (int): 1, or more for those that were sent again.
+        attempt (int): 1, or more for those that were sent again after a failure.
         reused (bool | None): whether it went over a connection that had served before; None: another
             HTTP client did not tell.
-        error (str): what failed, in short; empty if nothing did.
+        error (str): why no answer came, in short; ``"cancelled"`` if the program has given it up. Empty
+            where one came, whatever its status.
     """
 
     method: str
@@ -76,13 +78,15 @@ class Observer:
         self,
         way: Way,
         request: Request,
-        failure: Exception,
+        failure: BaseException,
         began: float,
         attempt: int,
         reused: bool | None,
     ) -> None:
         """Tell of an answer that did not come."""
         said = failure.reason if isinstance(failure, HTTPError) else type(failure).__name__
+        if isinstance(failure, asyncio.CancelledError):
+            said = "cancelled"
         self._tell(way, request, 599, began, 0, attempt, reused, said)
 
     def watched(

@@ -1,54 +1,26 @@
 """The pool: connections kept alive per origin, bounded in number, waited for in fair order.
 
-All of its mutable state is in `Pool.__init__`. A *slot* is the right to have an exchange under way;
-there are ``max_clients`` of them, and whoever waits for one is served first come, first served. A slot
-is taken before a connection is looked for and given back when the exchange is over, however it ended.
+A slot is taken before a connection is looked for, and given back when the exchange is over, however it
+ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-import collections
-import contextlib
-import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from tornado.netutil import is_valid_ip
 
-from .. import defaults
-from .answer import Answer, ConnectionBroken, DeadlineMissed
+from .answer import Answer, ConnectionBroken
 from .connection import Connection, PlainConnection
+from .deadline import until
+from .idle import Idle, Origin
 from .sending import Producer
-
-_MOMENT = 0.001  # seconds
+from .slots import Slots
 
 # The methods whose requests may be sent twice.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@contextlib.asynccontextmanager
-async def _until(deadline: float, message: str, sent: bool = False) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout_at(deadline or None) as limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
-            missed = DeadlineMissed(message)
-            missed.sent = sent
-            raise missed from None
-        raise
-
-
-class Origin(NamedTuple):
-    """Where a connection leads; connections of equal origins may stand in for each other."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None = None
-    family: int = socket.AF_UNSPEC
-    source: str | None = None
 
 
 class Outgoing:
@@ -126,15 +98,10 @@ class Pool:
         max_body_size: int | None = None,
     ) -> None:
         self.loop = loop
-        self._max_clients = max_clients
-        self.idle_timeout = idle_timeout
         self.max_body_size = max_body_size
-        self._active = 0  # slots taken
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
-        # The most recently used last.
-        self._idle: dict[Origin, list[Connection]] = collections.defaultdict(list)
+        self._slots = Slots(loop, max_clients)
+        self._idle = Idle(loop, idle_timeout)
         self._open: dict[Connection, Origin] = {}  # idle or not
-        self._sweeper: asyncio.TimerHandle | None = None  # set while any are idle
         self._closed = False
 
     async def request(self, out: Outgoing) -> Answer:
@@ -216,48 +183,38 @@ class Pool:
         Returns:
             Connection | None: where it is under way; None if it would have to wait.
         """
-        if self._closed or self._active >= self.max_clients or self._waiting:
+        slots = self._slots
+        if self._closed or not slots.free:
             return None
-        connection = self._idle_connection(origin, self.loop.time(), safe)
+        connection = self._idle.find(origin, safe, slots.taken > 1)
         if connection is not None:
-            self._active += 1
+            slots.taken += 1
             connection.start(head, True, bodiless, done_by, over)
         return connection
 
     def release(self, connection: Connection) -> None:
         """End an exchange: keep the connection if it can be used again, and give the slot back."""
         self._keep_or_close(connection)
-        if self._waiting:
-            self._free()
-        else:
-            self._active -= 1
+        self._slots.give_back()
 
     def release_apart(self, connection: Connection) -> None:
         """As `release`, of a connection that `open_apart` gave."""
         self._keep_or_close(connection)
-        self._make_room()
+        self._idle.make_room(self.max_clients - self._slots.taken)
 
     def _keep_or_close(self, connection: Connection) -> None:
         if connection.finish() and not self._closed:
-            connection.idle_since = self.loop.time()
-            self._idle[self._open[connection]].append(connection)
-            if self._sweeper is None:
-                self._sweeper = self.loop.call_later(self.idle_timeout, self._sweep)
+            self._idle.keep(self._open[connection], connection)
         else:
             connection.abort()
 
     def close(self) -> None:
         """Close every connection; exchanges under way break."""
         self._closed = True
-        self._idle.clear()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        self._idle.close()
         for connection in list(self._open):
             connection.abort()
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(ConnectionBroken("the client was closed"))
+        self._slots.close(ConnectionBroken("the client was closed"))
 
     async def open_apart(self, out: Outgoing, within: float) -> tuple[Connection, Answer]:
         """Like `open`, on a connection that is apart from all others: it takes no slot, and may last
@@ -274,9 +231,7 @@ class Pool:
         if self._closed:
             raise RuntimeError("the client has been closed")
         while True:
-            at_hand = self._idle_connection(out.origin, self.loop.time(), out.safe)
-            out.reused = at_hand is not None
-            connection = at_hand or await self._dial(out)
+            connection = self._at_hand(out) or await self._dial(out)
             due = self.loop.time() + within if within else 0.0
             try:
                 connection.start(out.head, False, out.bodiless, due)
@@ -295,94 +250,32 @@ class Pool:
     @property
     def max_clients(self) -> int:
         """How many exchanges may be under way at once."""
-        return defaults.max_clients if self._max_clients is None else self._max_clients
+        return self._slots.most
 
     @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._open)
 
-    # -- slots --------------------------------------------------------------------------------
-
     async def _acquire(self, out: Outgoing) -> Connection:
         if self._closed:
             raise RuntimeError("the client has been closed")
-        if self._active < self.max_clients and not self._waiting:
-            self._active += 1
-        else:
-            await self._queue(out)
+        slots = self._slots
+        await slots.take(out.connect_by)
         try:
-            at_hand = self._idle_connection(out.origin, self.loop.time(), out.safe)
-            out.reused = at_hand is not None
-            return at_hand or await self._connect(out)
+            connection = self._at_hand(out)
+            if connection is None:
+                self._idle.make_room(slots.most - slots.taken)
+                connection = await self._dial(out)
+            return connection
         except BaseException:
-            self._free()
+            slots.give_back()
             raise
 
-    async def _queue(self, out: Outgoing) -> None:
-        turn: asyncio.Future[None] = self.loop.create_future()
-        self._waiting.append(turn)
-        try:
-            async with _until(out.connect_by, "Timeout in request queue"):
-                await turn
-        except BaseException:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-            elif turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._free()  # the slot came too late: to the next
-            raise
-
-    def _free(self) -> None:
-        self._active -= 1
-        while self._waiting and self._active < self.max_clients:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                self._active += 1
-
-    # -- connections --------------------------------------------------------------------------
-
-    def _idle_connection(self, origin: Origin, now: float, safe: bool) -> Connection | None:
-        idle = self._idle.get(origin)
-        if not idle:
-            return None
-        # In a throng of safe requests, what was in use a moment ago is taken as it is: what has come
-        # since could as well be still on its way, and asking is a tenth of what a request costs.
-        unasked = now - _MOMENT if safe and self._active > 1 else now
-        while idle:
-            connection = idle.pop()
-            # What cannot be sent twice must not meet a connection that the server has left, and
-            # nothing may meet one on which an answer waits that nobody has asked for.
-            since = connection.idle_since
-            if connection.usable and (
-                since > unasked or (since >= now - self.idle_timeout and not connection.stirred())
-            ):
-                return connection
-            connection.abort()
-        return None
-
-    def _sweep(self) -> None:
-        """Close what has been idle too long, and see to it that the rest will be."""
-        eldest = self.loop.time() - self.idle_timeout
-        for origin, idle in list(self._idle.items()):
-            while idle and idle[0].idle_since <= eldest:
-                idle.pop(0).abort()
-            if not idle:
-                del self._idle[origin]
-        self._sweeper = None
-        if self._idle:
-            due = min(idle[0].idle_since for idle in self._idle.values()) + self.idle_timeout
-            self._sweeper = self.loop.call_at(due, self._sweep)
-
-    def _make_room(self) -> None:
-        """Close the connection that is idle longest if one more would be too many."""
-        idle = [connections for connections in self._idle.values() if connections]
-        if idle and self._active + sum(map(len, idle)) > self.max_clients:
-            min(idle, key=lambda connections: connections[0].idle_since).pop(0).abort()
-
-    async def _connect(self, out: Outgoing) -> Connection:
-        self._make_room()
-        return await self._dial(out)
+    def _at_hand(self, out: Outgoing) -> Connection | None:
+        connection = self._idle.find(out.origin, out.safe, self._slots.taken > 1)
+        out.reused = connection is not None
+        return connection
 
     async def _dial(self, out: Outgoing) -> Connection:
         host, port, tls, family, source = out.origin
@@ -392,7 +285,7 @@ class Pool:
         if isinstance(self.loop, asyncio.BaseEventLoop) and not is_valid_ip(host):
             options["happy_eyeballs_delay"] = 0.25
         kind = PlainConnection if tls is None else Connection
-        async with _until(out.connect_by, "Timeout while connecting"):
+        async with until(out.connect_by, "Timeout while connecting"):
             connection: Connection
             _, connection = await self.loop.create_connection(
                 lambda: kind(self.loop, self._forget),
@@ -410,11 +303,10 @@ class Pool:
     def _forget(self, connection: Connection) -> None:
         origin = self._open.pop(connection, None)
         if origin is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                self._idle[origin].remove(connection)
+            self._idle.forget(origin, connection)
 
     async def _send_body(self, connection: Connection, out: Outgoing, producer: Producer) -> None:
-        async with _until(out.done_by, "Timeout while sending the body", sent=True):
+        async with until(out.done_by, "Timeout while sending the body", sent=True):
             await connection.produce(
                 producer, length=out.length, go_ahead=out.go_ahead, pace=out.pace
             )
@@ -432,6 +324,5 @@ class Pool:
         if not safe or not error.reused or error.answered or self._closed:
             return False
         # The server has left one kept-alive connection: the others are no better.
-        for connection in self._idle.pop(origin, ()):
-            connection.abort()
+        self._idle.close_those_to(origin)
         return True

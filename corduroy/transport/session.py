@@ -209,8 +209,8 @@ class Session:
             if isinstance(error, OSError) and not isinstance(error, HTTPError):
                 failure = self._failure(way, request, error)
                 failure.__cause__ = error
-                if observer is not None and answer is None:
-                    observer.failed(way, request, failure, began, 1, connection.served > 0)
+            if observer is not None and answer is None:
+                observer.failed(way, request, failure, began, 1, connection.served > 0)
         pool.release(connection)
         if failure is None:
             if self._budget.spent:
@@ -360,17 +360,23 @@ class Session:
         if renewal is not None:
             sent = await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
         began = 0.0 if observer is None else observer.now()
+        told = False
         try:
             answer, reused = await self._exchange(way, request, due)
             if observer is not None:
                 observer.answered(way, request, answer, began, attempts.number, reused)
+                told = True
             if reused is not None:  # else another client has done so
                 _unzip(answer, request, self.max_body_size)
         except (OSError, HTTPClientError) as error:
             failure = self._failure(way, request, error)
-            if observer is not None:
+            if observer is not None and not told:
                 observer.failed(way, request, failure, began, attempts.number, None)
             raise failure from error
+        except BaseException as error:
+            if observer is not None:
+                observer.failed(way, request, error, began, attempts.number, None)
+            raise
         if again and renewal is not None and renewal.spent(way.carry, request, answer, sent):
             return await self._send(way, request, attempts, due, again=False)
         self._judge(way, request, answer)
@@ -418,6 +424,10 @@ class Session:
             if observer is not None:
                 observer.failed(way, request, failure, began, attempts.number, None)
             raise failure from error
+        except BaseException as error:
+            if observer is not None:
+                observer.failed(way, request, error, began, attempts.number, None)
+            raise
         if observer is not None:
             stream = observer.watched(stream, way, request, began, attempts.number, reused)
         answer = stream.answer

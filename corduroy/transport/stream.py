@@ -80,7 +80,8 @@ class PoolStream:
         self._loop = pool.loop
         self._connection: Connection | None = connection
         self._let_go = pool.release_apart if apart else pool.release
-        self._read = _reader(connection.read, answer, raw)
+        self._read = _reader(came := connection.read, answer, raw)
+        self._zipped = self._read is not came
         self._silent = False
 
     async def read(self, within: float = 0.0) -> bytes:
@@ -88,7 +89,8 @@ class PoolStream:
         connection = self._connection
         if connection is None:
             raise ConnectionBroken("the stream was closed")
-        if not within or connection.held:
+        # Of what is at hand of a gzip nothing may come yet.
+        if not within or (connection.held and not self._zipped):
             return await self._read()
         clock = self._loop.call_later(within, self._ring, connection, False)
         self._silent = False

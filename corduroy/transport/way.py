@@ -16,8 +16,8 @@ from .answer import Answer
 from .auth import Auth, BasicAuth
 from .carrying import Carrying
 from .encoding import check_url, render_headers
+from .idle import Origin
 from .messages import Request
-from .pool import Origin
 from .tls import Trust
 
 log = logging.getLogger("corduroy.cluster")

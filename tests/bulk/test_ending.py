@@ -28,7 +28,7 @@ def test_leaving_by_an_exception_sends_no_more(write_in_block, db, other):
 
 
 def test_a_cancelled_block_waits_for_nothing(gated):
-    slow, _ = gated
+    slow, requests = gated
 
     async def main():
         writer = slow.writer(count=2, in_flight=2)
@@ -39,7 +39,8 @@ def test_a_cancelled_block_waits_for_nothing(gated):
                     await writer.put(doc)
 
         task = asyncio.create_task(write())
-        await asyncio.sleep(0.02)
+        while not requests:
+            await asyncio.sleep(0.002)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

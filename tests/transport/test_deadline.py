@@ -35,7 +35,7 @@ def slow_to_each(peer):
     while True:
         peer.request()
         time.sleep(0.2)
-        peer.answer(b'{"rows":[],"_rev":"1-a","version":"3.5.0","couchdb":"Welcome"}')
+        peer.answer(b'{"rows":[],"_id":"doc","_rev":"1-a","version":"3.5.0","couchdb":"Welcome"}')
 
 
 @pytest.mark.parametrize("behaviour", [silent, trickling], ids=["silent", "trickling"])
@@ -156,6 +156,16 @@ def test_nonsense_is_refused_before_anything_is_sent(serve, call, timeout):
     with pytest.raises((TypeError, ValueError), match="timeout"):
         call(Couch(server.url).info, timeout=timeout)
     assert not server.requests
+
+
+@pytest.mark.parametrize("what", ["changes", "db_updates"])
+def test_a_list_of_changes_ends_with_it(serve, call, what):
+    couch = Couch(serve(silent).url)
+    place = couch.database("db") if what == "changes" else couch
+    began = time.monotonic()
+    with pytest.raises(RequestTimeout):
+        call(getattr(place, what), timeout=SOON)
+    assert time.monotonic() - began < 10 * SOON
 
 
 def test_changes_keep_their_own_timeout(call, tmp_path):

@@ -60,6 +60,30 @@ def test_a_failure_says_what_it_was(serve, call, events):
     assert event.seconds > 0.2
 
 
+def test_so_does_one_that_a_calls_own_timeout_ends(serve, call, events):
+    couch = Couch(serve(answering()).url, on_request=events.append)
+    with pytest.raises(RequestTimeout) as raised:
+        call(couch.info, timeout=0.3)
+    (event,) = events
+    assert (event.status, event.error) == (599, "no whole answer in time")
+    assert (raised.value.method, raised.value.url) == (event.method, event.url)
+
+
+@pytest.mark.usefixtures("runner")
+@pytest.mark.parametrize("at_hand", [False, True], ids=["a new connection", "one at hand"])
+async def test_a_request_that_is_cancelled_is_told_of(serve, events, at_hand):
+    couch = Couch(serve(answering(*["200 OK"] * at_hand)).url, on_request=events.append)
+    if at_hand:
+        await couch.info()
+    call = couch.info()
+    await asyncio.sleep(0.1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert (events[-1].status, events[-1].error) == (599, "cancelled")
+    assert len(events) == 1 + at_hand
+
+
 def test_an_answer_that_is_streamed_is_told_of_when_it_is_over(serve, events):
     body = (
         b'{"total_rows":1,"offset":0,"rows":[\r\n{"id":"a","key":"a","value":{"rev":"1-a"}}\r\n]}'
