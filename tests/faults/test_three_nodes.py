@@ -24,8 +24,8 @@ from tests.faults.scale import SCALE, seed
 from tests.faults.styles import Teller
 
 AT_ONCE = 50
-READS = 100 * SCALE  # of each who reads
-WRITES = 60 * SCALE  # operations of each who writes, too
+READS = 60 * SCALE  # of each who reads
+WRITES = 40 * SCALE  # operations of each who writes, too
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_reads_never_fail(cluster, behind):
         failures: list = []
         stories = [reading(name, READS, Random(chance + n), failures) for n in range(AT_ONCE)]
         with Trouble(proxies, Random(chance)) as trouble:
-            teller = Teller([proxy.url for proxy in proxies], urls[0], name, timeout=15)
+            teller = Teller([proxy.url for proxy in proxies], urls[0], name, timeout=6)
             teller.tell(stories[:17], stories[17:34], stories[34:])
         assert failures == []
         assert trouble.cuts >= 6
@@ -135,7 +135,7 @@ def test_nothing_that_is_written_is_lost_or_doubled(cluster, behind, couchdb_url
                 keeper.attaches = False
         stories = [keeper.story() for keeper in keepers]
         with Trouble(proxies, Random(chance)) as trouble:
-            teller = Teller([proxy.url for proxy in proxies], urls[0], db.name, timeout=15)
+            teller = Teller([proxy.url for proxy in proxies], urls[0], db.name, timeout=6)
             teller.tell(stories[:17], stories[17:34], stories[34:])
         check(db, keepers)
         assert trouble.cuts >= 6
