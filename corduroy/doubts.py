@@ -226,7 +226,8 @@ class _Search:
         later: str | None = None
         for rev in revs[:_GENERATIONS]:
             doc = await self._ask({"rev": rev})
-            if later is not None and doc.get("_deleted"):
+            # (What has been compacted away may have been a deletion: the same content is there anyway.)
+            if later is not None and (not doc or doc.get("_deleted")):
                 return later
             later = rev if self._is_it(doc) else None
             if rev.startswith("1-"):

@@ -158,6 +158,24 @@ def test_what_was_saved_and_changed_again_by_somebody_was_saved(db, straight, pr
     assert straight.get("g")["n"] == "theirs"
 
 
+def test_what_begins_anew_is_recognised_though_its_history_is_compacted(db, straight, proxy, call):
+    def plan(request):
+        if request.method == "PUT" and request.number == first + 1:
+            straight.compact()
+            while straight.info().get("compact_running"):
+                time.sleep(0.05)
+
+    doc = {"_id": "h", "n": "old"}
+    straight.save(doc)
+    straight.delete(doc)
+    first = proxy.requests + 1
+    proxy.plan = plan
+    proxy.next(Lost())
+    again = {"_id": "h", "n": "new"}
+    call(db.save, again)
+    assert again["_rev"].startswith("3-")
+
+
 @pytest.mark.parametrize("fault", [Lost(), Reset(after=10), bad_gateway()], ids=repr)
 def test_a_post_without_an_id_never_happens_twice(db, straight, proxy, call, fault):
     proxy.next(fault)
