@@ -49,4 +49,5 @@ def test_a_stream_that_breaks_off(db, proxy, call, caplog):
     assert len(call(db.docs(resume=True).all)) == 500
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("corduroy.stream", "INFO")
-    assert "closed the connection" in record.message
+    assert "connection_failed" in record.message
+    assert "/told/_all_docs" in record.message
