@@ -199,7 +199,7 @@ async def configure(server: Server, node: str, name: str | None, value: Any, del
         if value is not None:
             await ask_json("PUT", path, shape=Any, json=value, name="value")
             return None
-        return await ask_json("GET", path, shape=Any)
+        return await ask_json("GET", path, shape=Any if len(steps) == 2 else dict)
 
 
 async def statistics(server: Server, node: str, name: str | None) -> Any:
