@@ -42,7 +42,9 @@ async def ask(
     Returns:
         Answer: the answer.
     """
-    return await asked(method, path, query, json=json, name=name, **options)
+    request = asked(method, path, query, json=json, name=name, **options)
+    del json, options  # an error's traceback would show what is in them
+    return await request
 
 
 def asked(

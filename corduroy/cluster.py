@@ -14,6 +14,7 @@ from .resharding import Resharding, resharding_of
 from .server import Served
 from .styles import S, operation
 from .transport.encoding import encode_json, quote_segment
+from .veil import Veiled, veiled
 
 _PORT = 5984
 
@@ -98,6 +99,7 @@ class Cluster(Served[S]):
 
         Endpoint: ``POST /_cluster_setup``.
         """
+        password = veiled(password)
         return await _step(
             "enable_single_node",
             **_both(username=username, password=password),
@@ -145,6 +147,7 @@ class Cluster(Served[S]):
 
         Endpoint: ``POST /_cluster_setup``.
         """
+        password, remote_current_password = veiled(password), veiled(remote_current_password)
         if remote_node is not None and username is None:
             raise ValueError("username: say which administrator the remote_node is to have")
         if remote_node is None and remote_current_user is not None:
@@ -192,6 +195,7 @@ class Cluster(Served[S]):
         Endpoints: ``POST /_cluster_setup``, ``GET /_membership``. The former says ok even if the other
         node refuses, so this looks for it, in the node's own ``_nodes`` or else by the latter.
         """
+        password = veiled(password)
         done = await _step(
             "add_node",
             host=_text(host, "host"),
@@ -243,7 +247,9 @@ class Cluster(Served[S]):
 
 async def _step(action: str, **fields: Any) -> dict[str, Any]:
     """Do a step of the set-up; fields that are None are left out."""
-    said = {"action": action} | {name: value for name, value in fields.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
+    said = Veiled({"action": action, **given})
+    del fields, given
     with offering("_cluster_setup", TAKEN_FOR_A_DATABASE):
         return dict(await ask_json("POST", "/_cluster_setup", json=said, name="fields"))
 

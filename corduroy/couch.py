@@ -19,6 +19,7 @@ from .serving import Serving
 from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth
 from .users import Users
+from .veil import discreet
 
 S2 = TypeVar("S2", bound=Style)
 
@@ -77,6 +78,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         style: S2,
         **options: Unpack[ServerOptions],
     ) -> None: ...
+    @discreet
     def __init__(
         self,
         url: str | Sequence[str] | None = None,
@@ -129,7 +131,7 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
 
         Args:
             feed (str): ``"normal"``, or ``"longpoll"``, which waits until there is something.
-            timeout (float): seconds that longpoll waits at most.
+            timeout (float): seconds that longpoll waits at most; of ``"normal"``, as of any call.
             since (int | str): a seq as the server gave it, 0 or ``"now"``.
             **options: ``limit`` (int), ``descending`` (bool).
 

@@ -14,6 +14,7 @@ from tornado.httpclient import HTTPClientError
 from tornado.simple_httpclient import HTTPTimeoutError
 
 from .status import Status
+from .veil import redacted
 
 __all__ = [
     "AnswerTooLarge",
@@ -321,7 +322,7 @@ def error_from_answer(
     elif body:
         reason = "the answer is no JSON: " + " ".join(str(body).split())[:120]
     kind = error_class(code)
-    reason = _plainly(error, reason)
+    reason = redacted(_plainly(error, reason))
     return kind(code, error, reason, method=method, url=url, headers=headers, response=body)
 
 

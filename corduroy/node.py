@@ -10,6 +10,7 @@ from .server import Served, Server
 from .styles import S, Style, operation
 from .transport.answer import Answer
 from .transport.encoding import quote_segment
+from .veil import veiled
 
 LOCAL = "_local"
 """What the node that answers is called by everyone."""
@@ -66,6 +67,7 @@ class Node(Served[S]):
         ``GET /_config/{section}/{key}``, ``PUT /_config/{section}/{key}``,
         ``DELETE /_config/{section}/{key}``.
         """
+        value = veiled(value)
         return await configure(self._server, self._name, name, value, delete)
 
     @operation
@@ -199,7 +201,7 @@ async def configure(server: Server, node: str, name: str | None, value: Any, del
         if value is not None:
             await ask_json("PUT", path, shape=Any, json=value, name="value")
             return None
-        return await ask_json("GET", path, shape=Any)
+        return await ask_json("GET", path, shape=Any if len(steps) == 2 else dict)
 
 
 async def statistics(server: Server, node: str, name: str | None) -> Any:
@@ -235,5 +237,6 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return str(value)
-    raise TypeError(f"value must be a str, a number or a bool, not {value!r:.80}")
+        return veiled(str(value))
+    # Which is not shown: it may be a password.
+    raise TypeError(f"value must be a str, a number or a bool, not {type(value).__name__}")

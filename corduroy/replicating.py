@@ -15,6 +15,7 @@ from .options import REPLICATION, check_options
 from .scheduling import cancel, check_cancelling, document_path, wait
 from .server import Place, Server, database_path
 from .transport.encoding import check_header, check_url, encode_json
+from .veil import Veiled, discreet, redacted, veiled
 
 _EXCLUSIVE = (
     ("doc_ids", "filter", "selector"),
@@ -35,7 +36,7 @@ async def replicate(
     ends = {"source": _end(server, source, "source"), "target": _end(server, target, "target")}
     if options.get("cancel") and id is not None:
         return await cancel(server, id, db)
-    body = {name: await _written(server, end, name) for name, end in ends.items()} | options
+    body = Veiled({name: await _written(server, end, name) for name, end in ends.items()} | options)
     pouchdb = await server.is_pouchdb()
     by_document = pouchdb and id is None and ("doc_ids" in body or "selector" in body)
     if "doc_ids" in body and not pouchdb:
@@ -48,13 +49,22 @@ async def replicate(
     elif pouchdb:
         await _check_source(server, ends["source"])
     if id is not None:
-        return dict(await ask_json("PUT", path, json=body))
+        return _redacted(await ask_json("PUT", path, json=body))
     if by_document:
         return await _by_document(server, body)
     at_once = body.get("cancel") or body.get("continuous")
     # The server answers when all is copied, however long that takes.
     timeout = None if at_once or server.session.timeout is not None else 0.0
-    return dict(await ask_json("POST", path, json=body, timeout=timeout))
+    return _redacted(await ask_json("POST", path, json=body, timeout=timeout))
+
+
+def veiled_end(end: Any) -> Any:
+    """A source or target, veiled where it may hold credentials."""
+    return veiled(end) if isinstance(end, Mapping) or "@" in str(end) else end
+
+
+def _redacted(said: Any) -> dict[str, Any]:
+    return dict(redacted(said))
 
 
 async def _by_document(server: Server, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +82,7 @@ async def _by_document(server: Server, body: Mapping[str, Any]) -> dict[str, Any
 # -- options --------------------------------------------------------------------------------------
 
 
+@discreet
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are given, once they make sense."""
     given = check_options(options, REPLICATION, "replicate")
@@ -79,7 +90,7 @@ def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
         chosen = [name for name in names if name in given]
         if len(chosen) > 1:
             raise ValueError(f"{' and '.join(chosen)} exclude each other: give one of them")
-    return given
+    return Veiled(given)
 
 
 def _document_id(options: dict[str, Any]) -> tuple[str | None, str]:
@@ -110,12 +121,13 @@ class _End(NamedTuple):
     own: str | None = None
 
 
+@discreet
 def _end(server: Server, end: Any, name: str) -> _End:
     if isinstance(end, Mapping):
-        return _End(_checked_form(end, name))
+        return _End(Veiled(_checked_form(end, name)))
     if isinstance(end, str) and "://" in end:
         check_url(end, name)
-        return _End({"url": end})
+        return _End(Veiled({"url": end}))
     if isinstance(end, str):
         if "@" in end:  # an url that has lost its beginning: what it holds is not for an error
             raise ValueError(f"{name} must be a database's name, or begin with http:// or https://")
@@ -146,7 +158,7 @@ def _checked_form(end: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _form(server: Server, path: str) -> dict[str, Any]:
     """A database as it is for others, with the credentials of whoever knows it."""
-    return {"url": server.session.url + path, "headers": server.session.proof()}
+    return Veiled({"url": server.session.url + path, "headers": server.session.proof()})
 
 
 async def _check_source(server: Server, source: _End) -> None:
@@ -171,6 +183,7 @@ async def _written(server: Server, end: _End, name: str) -> Any:
     return _as_url(end.form, name) if await server.is_pouchdb() else end.form
 
 
+@discreet
 def _as_url(form: Mapping[str, Any], name: str) -> str:
     """An end as an url, with the credentials in it."""
     url, auth = str(form["url"]), dict(form.get("auth", {}))
@@ -187,7 +200,8 @@ def _as_url(form: Mapping[str, Any], name: str) -> str:
         return url
     parts = urlsplit(url)
     user, password = (quote(part, safe="") for part in pair)
-    return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
+    netloc = f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"
+    return veiled(parts._replace(netloc=netloc).geturl())
 
 
 def _pair_of(authorization: str) -> tuple[str, str] | None:

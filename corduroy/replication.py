@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .replicating import replicate
-from .scheduling import cancel, scheduler_docs, scheduler_jobs, wait
+from .replicating import replicate, veiled_end
+from .scheduling import cancel, redacting, scheduler_docs, scheduler_jobs, wait
 from .server import Served
 from .styles import S, operation
+from .veil import Veiled
 
 
 class Replication(Served[S]):
@@ -61,7 +62,9 @@ class Replication(Served[S]):
         ``GET /{db}/{docid}``, ``DELETE /{db}/{docid}``, ``HEAD /{db}``. The last one on PouchDB
         Server, the three before it to cancel by a document.
         """
-        return await replicate(self._server, source, target, options)
+        source, target, options = veiled_end(source), veiled_end(target), Veiled(options)
+        with redacting():
+            return await replicate(self._server, source, target, options)
 
     @operation
     async def wait_for_replication(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from . import defaults, shapes
 from .asking import NOT_OFFERED, ask, ask_json, doc_path, revision_of
 from .calls import pause
-from .errors import NotFound, ReplicationFailed, RequestTimeout
+from .errors import HTTPError, NotFound, ReplicationFailed, RequestTimeout
 from .options import SCHEDULER, check_int, check_seconds, encode_options
 from .server import Server, database_path
+from .veil import Veiled, redacted
 
 _FIRST_PAUSE = 0.05  # seconds between the first two looks; the next ones are longer
 _LEAST_PATIENCE = 1.0  # seconds that a look gets, however little time is left
@@ -21,14 +23,13 @@ _TRIES = 10  # to delete a document which the replicator writes to
 
 # CouchDB tries these again, too; but it is the document, or somebody's rights, that have to change.
 _HOPELESS = re.compile(r"db_not_found|unauthorized|forbidden|\{replication_auth_error").match
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/@]*@")
 
 
 async def scheduler_jobs(server: Server, options: Mapping[str, Any]) -> dict[str, Any]:
     """List jobs; arguments and result as of `Couch.scheduler_jobs`."""
     query = encode_options(options, SCHEDULER, "scheduler_jobs")
     await _check_scheduler(server)
-    return dict(await ask_json("GET", "/_scheduler/jobs", query))
+    return dict(redacted(await ask_json("GET", "/_scheduler/jobs", query)))
 
 
 async def scheduler_docs(
@@ -42,7 +43,7 @@ async def scheduler_docs(
             raise ValueError(f"{min(query)} is for lists: docid names one document")
         path = document_path(db, docid, "docid")
     await _check_scheduler(server)
-    return dict(await ask_json("GET", "/_scheduler/docs" + path, query))
+    return dict(redacted(await ask_json("GET", "/_scheduler/docs" + path, query)))
 
 
 async def _check_scheduler(server: Server) -> None:
@@ -153,10 +154,10 @@ async def _look(server: Server, path: str, left: float | None) -> tuple[dict[str
     """
     within = _patience(server, left)
     if await server.is_classic():
-        doc = await ask_json("GET", path, shape=shapes.Revised, timeout=within)
+        doc = Veiled(await ask_json("GET", path, shape=shapes.Revised, timeout=within))
         return _told_by(doc, path), bool(doc.get("continuous"))
     path = "/_scheduler/docs" + path
-    state = await ask_json("GET", path, shape=shapes.Scheduled, timeout=within)
+    state = redacted(await ask_json("GET", path, shape=shapes.Scheduled, timeout=within))
     return dict(state), "+continuous" in (state["id"] or "")
 
 
@@ -173,7 +174,7 @@ def _patience(server: Server, left: float | None) -> float | None:
 def _told_by(doc: Mapping[str, Any], path: str) -> dict[str, Any]:
     """What the scheduler would say, from a document as the replicator of CouchDB 1.x writes it."""
     state, reason = doc.get("_replication_state"), doc.get("_replication_state_reason")
-    info = {"error": _veiled(reason)} if reason else doc.get("_replication_stats")
+    info = {"error": _veiled(reason)} if reason else redacted(doc.get("_replication_stats"))
     return {
         "database": unquote(path.split("/")[1]),
         "doc_id": doc["_id"],
@@ -186,7 +187,18 @@ def _told_by(doc: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 def _veiled(reason: Any) -> str:
     """A server's reason in one line, without the credentials of urls."""
-    return _CREDENTIALS.sub("", " ".join(str(reason).split()))
+    return str(redacted(" ".join(str(reason).split())))
+
+
+@contextlib.contextmanager
+def redacting() -> Iterator[None]:
+    """Have no refusal tell again what was sent: the credentials of a replication's ends."""
+    try:
+        yield
+    except HTTPError as error:
+        error.reason, error.response = redacted(error.reason), redacted(error.response)
+        error.args = (error.error, error.reason)
+        raise
 
 
 def _reason(state: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from .transport.encoding import check_url, quote_segment
 from .transport.events import OnRequest
 from .transport.loops import process
 from .transport.session import Session
+from .veil import Unpickled
 
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*").fullmatch
 _MOST_UUIDS = 1000  # what CouchDB gives at once, unless it is configured otherwise
@@ -169,7 +170,7 @@ def _chosen(names: list[str], options: Mapping[str, Any]) -> list[str]:
     return chosen[options.get("skip") or 0 :][: options.get("limit")]
 
 
-class Served(Styled[S]):
+class Served(Unpickled, Styled[S]):
     """What a server answers for: what the rooms of `Couch` have in common."""
 
     _server: Server

@@ -11,6 +11,7 @@ from .node import LOCAL, configure, start_again, statistics
 from .options import check_count, check_int
 from .server import Served
 from .styles import S, operation
+from .veil import veiled
 
 
 class Serving(Served[S]):
@@ -108,6 +109,7 @@ class Serving(Served[S]):
         ``GET /_config/{section}/{key}``, ``PUT /_config/{section}/{key}``,
         ``DELETE /_config/{section}/{key}``.
         """
+        value = veiled(value)
         return await configure(self._server, LOCAL, name, value, delete)
 
     @operation

@@ -193,9 +193,9 @@ class Progressing(TypedDict):
 
 
 class Uuids(TypedDict):
-    """Fresh uuids."""
+    """Fresh uuids; of none there would be no end to asking."""
 
-    uuids: list[str]
+    uuids: Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 class Featured(TypedDict):

@@ -16,6 +16,7 @@ from .server import Served, Server
 from .styles import S, operation
 from .transport.auth import CookieAuth, check_texts
 from .transport.encoding import encode_json
+from .veil import Veiled, discreet, veiled
 
 _PREFIX = "org.couchdb.user:"
 _USERS = "/_users"
@@ -57,6 +58,7 @@ class Users(Served[S]):
 
         Endpoint: ``POST /_session``.
         """
+        password = veiled(password)
         check_texts(name=name, password=password)
         auth = CookieAuth(name, password)
         since = monotonic()
@@ -154,22 +156,23 @@ class Users(Served[S]):
 
         Endpoints: ``PUT /{db}/{docid}``, ``GET /{db}/{docid}``.
         """
+        password, fields = veiled(password), Veiled(fields)
         id = _user_id(name)
         given = _fields_of(id, password, roles, fields)
         if rev is not None:
             check_texts(rev=rev)
         path = _USERS + doc_path(id)
         if rev is None:
-            fresh = {"roles": [], **given}
+            fresh = Veiled({"roles": [], **given})
             answer = await ask("PUT", path, json=fresh, name="fields", accept=(409,))
             if answer.code != 409:
                 return dict(answer.json())
         for attempt in range(_ATTEMPTS):
-            there = await ask_json("GET", path)
+            there = Veiled(await ask_json("GET", path))
             if password is not None:
-                there = {field: there[field] for field in there if field not in _HASHED}
+                there = Veiled({field: there[field] for field in there if field not in _HASHED})
             last = attempt == _ATTEMPTS - 1
-            doc = {**there, **given}
+            doc = Veiled({**there, **given})
             answer = await ask("PUT", path, json=doc, name="fields", accept=() if last else (409,))
             if answer.code != 409:
                 break
@@ -191,6 +194,7 @@ class Users(Served[S]):
 
         Endpoint: ``POST /_session``.
         """
+        password = veiled(password)
         check_texts(name=name, password=password)
         request = CookieAuth(name, password).login()
         request.accept = (401,)
@@ -252,12 +256,14 @@ class Users(Served[S]):
         ``GET /_node/{node-name}/_config/{section}/{key}``.
         Endpoint of CouchDB 1.x: ``PUT /_config/{section}/{key}``.
         """
+        password = veiled(password)
         key = _admin_key(name)
         check_texts(password=password)
         if not password:
             raise ValueError("password must not be empty")
         if await self._server.is_pouchdb():
-            password = encode_json(password, "password").decode()  # else "123" would be a number
+            # Else "123" would be a number.
+            password = veiled(encode_json(password, "password").decode())
         await configure(self._server, LOCAL, key, password, False)
         if not await self._server.is_classic():
             await _hashed(self._server, key, password)
@@ -324,6 +330,7 @@ async def _hashed(server: Server, key: str, password: str) -> None:
         await pause(seconds)
 
 
+@discreet
 def _fields_of(
     id: str, password: Any, roles: Iterable[str] | None, fields: dict[str, Any]
 ) -> dict[str, Any]:
@@ -332,7 +339,7 @@ def _fields_of(
     for field, value in own.items():
         if fields.get(field, value) != value:
             raise ValueError(f"{field} of this user is {value!r}, and cannot be another")
-    given = {**fields, **own}
+    given = Veiled({**fields, **own})
     if password is not None:
         check_texts(password=password)
         given["password"] = password

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from ..transport.messages import Request
 from ..transport.tls import is_distrust
 from .account import CONFLICT, UNKNOWN, UNSENT, Account
 from .batches import Batch
+
+log = logging.getLogger("corduroy.bulk")
 
 T = TypeVar("T")
 
@@ -171,8 +174,10 @@ class Delivery:
                     or backoff.failures == terms.max_retries
                 ):
                     raise
+                delay = backoff.delay(retry_after(error.status.headers.get("Retry-After")))
+                log.info("%s: a batch goes on in %.1f s: %s", terms.place._path, delay, error)
                 self._whole.pausing = True
-                await pause(backoff.delay(retry_after(error.status.headers.get("Retry-After"))))
+                await pause(delay)
                 self._whole.pausing = False
                 if terms.ending:
                     raise

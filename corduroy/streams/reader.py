@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -30,6 +31,8 @@ from ..transport.stream import Stream as Body
 from ..transport.tls import is_distrust
 from .asked import Asked
 from .parsing import BrokenOff, Row, RowParser
+
+log = logging.getLogger("corduroy.stream")
 
 T = TypeVar("T")
 
@@ -104,8 +107,9 @@ class _Endurance:
             or not (may_pass(error) or error.error == _BROKEN)
         ):
             raise error
-        asked = retry_after(error.status.headers.get("Retry-After"))
-        await asyncio.sleep(self._backoff.delay(asked))
+        delay = self._backoff.delay(retry_after(error.status.headers.get("Retry-After")))
+        log.info("the stream goes on in %.1f s: %s", delay, error)
+        await asyncio.sleep(delay)
 
 
 class PageReader(Generic[T]):

@@ -226,7 +226,10 @@ def _method(
                 options["timeout"], timeout = timeout, None
             limits = _checked(timeout, retries)
         form = second if second is not None and second_if(args, options) else first
-        coroutine = form(self, *args, **options)
+        try:
+            coroutine = form(self, *args, **options)
+        finally:
+            del args, options  # an error's traceback would show what is in them: passwords
         try:
             step, value = coroutine.send(None), None
         except StopIteration as done:  # nothing had to be asked

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import AnswerTooLarge, ServerError
+from ..veil import redacted
 from .encoding import decode_json
 
 
@@ -100,8 +101,13 @@ class Answer:
     @property
     def told_headers(self) -> list[tuple[str, str]]:
         """The headers that an exception may hold. Exceptions are logged and pickled: no cookie, which
-        would be a session, must go with them."""
-        return [header for header in self.headers if header[0].lower() != "set-cookie"]
+        would be a session, must go with them, and of where a redirect leads no more than the place."""
+        told = ((name, value, name.lower()) for name, value in self.headers)
+        return [
+            (name, redacted(value).partition("?")[0] if lower == "location" else value)
+            for name, value, lower in told
+            if lower != "set-cookie"
+        ]
 
     def header(self, name: str) -> str | None:
         """The first header of a name.

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..errors import ServerError
+from ..veil import Veiled, discreet, veiled
 from .answer import Answer
 from .encoding import check_header, encode_json
 from .messages import Request
@@ -94,6 +95,7 @@ class BasicAuth:
         password (str): the password.
     """
 
+    @discreet
     def __init__(self, user: str, password: str) -> None:
         check_texts(user=user, password=password)
         if ":" in user:
@@ -127,6 +129,7 @@ class CookieAuth(RenewingAuth):
     Endpoint: ``POST /_session``.
     """
 
+    @discreet
     def __init__(self, user: str, password: str, timeout: float | None = None) -> None:
         check_texts(user=user, password=password)
         if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
@@ -192,6 +195,7 @@ class JWTAuth(RenewingAuth):
             refuses a token that should be good still.
     """
 
+    @discreet
     def __init__(self, token: str | Token) -> None:
         if isinstance(token, str):
             _bearer(token)
@@ -221,6 +225,7 @@ class JWTAuth(RenewingAuth):
         token = self._token()
         if inspect.isawaitable(token):
             token = await token
+        token = veiled(token)
         return Grant(_bearer(token), _left_of(token))
 
     def __repr__(self) -> str:
@@ -239,6 +244,7 @@ class ProxyAuth:
             or ``"sha1"``, which older ones do.
     """
 
+    @discreet
     def __init__(
         self,
         user: str,
@@ -258,10 +264,12 @@ class ProxyAuth:
             raise ValueError(f"algorithm must be one of {', '.join(_ALGORITHMS)}")
         self.user = user
         self.roles = roles
-        self._headers = {
-            "X-Auth-CouchDB-UserName": _in_header(user),
-            "X-Auth-CouchDB-Roles": _in_header(",".join(roles)),
-        }
+        self._headers = Veiled(
+            {
+                "X-Auth-CouchDB-UserName": _in_header(user),
+                "X-Auth-CouchDB-Roles": _in_header(",".join(roles)),
+            }
+        )
         if secret is not None:
             check_texts(secret=secret)
             token = hmac.new(secret.encode(), user.encode(), getattr(hashlib, algorithm))
@@ -283,6 +291,7 @@ def without_session(cookie: str) -> str:
     return "; ".join(pair for pair in pairs if pair and not pair.startswith("AuthSession="))
 
 
+@discreet
 def check_texts(**texts: str) -> None:
     """Refuse what is no text, or cannot be sent as one; the values are not shown.
 
@@ -304,15 +313,16 @@ def check_texts(**texts: str) -> None:
 
 def _basic(user: str, password: str) -> dict[str, str]:
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {pair}"}
+    return Veiled({"Authorization": f"Basic {pair}"})
 
 
+@discreet
 def _bearer(token: object) -> dict[str, str]:
     if not isinstance(token, str):
         raise TypeError(f"token must be a str, not {type(token).__name__}")
     if not token:
         raise ValueError("token must not be empty")
-    headers = {"Authorization": "Bearer " + token}
+    headers = Veiled({"Authorization": "Bearer " + token})
     for name, value in headers.items():
         check_header(name, value)
     return headers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..veil import Veiled, discreet, veiled
 from .auth import Auth, Grant, RenewingAuth, without_session
 from .encoding import check_header, render_headers
 from .messages import Request
@@ -48,9 +49,9 @@ class Carrying:
         if isinstance(auth, RenewingAuth) and auth.renews:
             renewal = Renewal(auth)
         elif auth is not None:
-            proof = auth.headers()
-        bare = dict(self._bare)
-        if cookie := without_session(bare.pop("Cookie", "")):
+            proof = veiled(auth.headers())
+        bare = Veiled(self._bare)
+        if cookie := veiled(without_session(bare.pop("Cookie", ""))):
             bare["Cookie"] = cookie
         self.auth, self._bare, self.renewal = auth, bare, renewal
         self.carry(proof or {}, renewal)
@@ -69,7 +70,7 @@ class Carrying:
             proof = _checked(proof)
             if "Cookie" in proof and "Cookie" in self._bare:
                 proof["Cookie"] = f"{self._bare['Cookie']}; {proof['Cookie']}"
-            self._headers = {**self._bare, **proof}
+            self._headers = Veiled({**self._bare, **proof})
             self._head = render_headers(self._headers)
 
     @property
@@ -90,17 +91,22 @@ class Carrying:
             ValueError: what proves it does not last (`JWTAuth.headers`).
         """
         saying = ("Authorization", "Cookie", "X-Auth-Couchdb-")
-        given = {name: value for name, value in self._bare.items() if name.startswith(saying)}
-        return {**given, **(self.auth.headers() if self.auth is not None else {})}
+        given = Veiled(
+            {name: value for name, value in self._bare.items() if name.startswith(saying)}
+        )
+        return Veiled({**given, **(self.auth.headers() if self.auth is not None else {})})
 
     def headers_of(self, request: Request) -> dict[str, str]:
         """The headers of one request."""
         own = self._bare if request.anonymous else self._headers
-        return {**own, **(request.headers or {})}
+        return Veiled({**own, **(request.headers or {})})
 
 
+@discreet
 def _checked(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers, their names as they are usually written."""
     for name, value in headers.items():
         check_header(name, value)
-    return {"-".join(map(str.capitalize, name.split("-"))): v for name, v in headers.items()}
+    return Veiled(
+        {"-".join(map(str.capitalize, name.split("-"))): v for name, v in headers.items()}
+    )

@@ -111,12 +111,16 @@ def encode_json(value: Any, name: str) -> bytes:
         return _encode(value)
     except _Refused as refused:
         where = name + "".join(f"[{step!r}]" for step in reversed(refused.path))
-        raise refused.kind(f"{where} {refused.why}") from None
+        failure = refused.kind(f"{where} {refused.why}")
     except RecursionError:
-        raise ValueError(f"{name} contains itself, or is nested too deeply for JSON") from None
+        failure = ValueError(f"{name} contains itself, or is nested too deeply for JSON")
     except UnicodeEncodeError:
         where = name + "".join(f"[{step!r}]" for step in _way_to_stray_text(value) or ())
-        raise ValueError(f"{where} is no Unicode text: it holds a lone surrogate") from None
+        failure = ValueError(f"{where} is no Unicode text: it holds a lone surrogate")
+    try:
+        raise failure  # not where it was met: what is in the value would go with it
+    finally:
+        del failure  # it holds this frame
 
 
 class _Refused(Exception):

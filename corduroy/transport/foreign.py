@@ -53,21 +53,20 @@ async def fetch(
         own.add("Content-Length")
     elif body is not None or request.method in ("POST", "PUT"):
         options["body"] = bytes(body or b"")
-    response = await client.fetch(
-        HTTPRequest(
-            url,
-            method=request.method,
-            headers={name: value for name, value in headers.items() if name not in own},
-            connect_timeout=defaults.connect_timeout,
-            request_timeout=timeout,
-            follow_redirects=False,
-            allow_nonstandard_methods=True,
-            prepare_curl_callback=set_up_curl,
-            decompress_response=not request.raw,
-            **options,
-        ),
-        raise_error=False,
+    sent = HTTPRequest(
+        url,
+        method=request.method,
+        headers={name: value for name, value in headers.items() if name not in own},
+        connect_timeout=defaults.connect_timeout,
+        request_timeout=timeout,
+        follow_redirects=False,
+        allow_nonstandard_methods=True,
+        prepare_curl_callback=set_up_curl,
+        decompress_response=not request.raw,
+        **options,
     )
+    del body, options  # an error's traceback would show what is in them: passwords
+    response = await client.fetch(sent, raise_error=False)
     if response.code == 599 and isinstance(response.error, Exception):
         raise response.error
     lines = [f"HTTP/1.1 {response.code} {response.reason}"]

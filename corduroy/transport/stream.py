@@ -19,6 +19,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
+from ..veil import Veiled
 from .answer import Answer, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .foreign import set_up_curl, tls_options
@@ -352,7 +353,7 @@ async def open_foreign(
             HTTPRequest,
             url,
             method=request.method,
-            headers={name: value for name, value in headers.items() if name != "Host"},
+            headers=Veiled({name: value for name, value in headers.items() if name != "Host"}),
             body=request.body,  # type: ignore[arg-type]  # of a feed it is no producer
             connect_timeout=defaults.connect_timeout,
             request_timeout=0,

@@ -1,0 +1,132 @@
+"""Secrets on their way: what holds one shows nothing of it.
+
+What reports errors shows the variables of the frames that they came through, by their ``repr``. So a
+secret that comes in as an argument is `veiled` at once, and `discreet` functions leave no frames.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar, overload
+
+_userinfo = re.compile(r"(?<=://)[^\s/?#]*@").sub
+_TELLING = ("auth", "headers")  # of a replication's source or target
+_STARS = "*****"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Secret(str):
+    """A text that does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class _Bytes(bytes):
+    """Bytes that do not show, given for a text by mistake; errors know them by their usual name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+_Bytes.__name__ = "bytes"
+
+
+class Veiled(dict[str, T]):
+    """A dict that shows nothing but its keys."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(map(str, self))}>"
+
+
+class Unpickled:
+    """What is not pickled, since secrets would go with it. Its copies are itself."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} holds credentials, and is not pickled: pickle what it takes to "
+            "make one, and make another where that is read"
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+
+@overload
+def veiled(value: str) -> str: ...
+@overload
+def veiled(value: Mapping[str, T]) -> Mapping[str, T]: ...
+@overload
+def veiled(value: Any) -> Any: ...
+def veiled(value: Any) -> Any:
+    """What is the same as a value, but does not show.
+
+    Args:
+        value: a str, bytes or a mapping; anything else, such as None, is given back as it is.
+
+    Returns:
+        The value.
+    """
+    if isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, bytes):
+        return _Bytes(value)
+    return Veiled(value) if isinstance(value, Mapping) else value
+
+
+def discreet(function: Callable[P, T]) -> Callable[P, T]:
+    """Have a function leave no trace of its variables in what it raises; its message is all there is.
+
+    Args:
+        function: the function.
+
+    Returns:
+        The same, for its caller.
+    """
+
+    @functools.wraps(function)
+    def called(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            failure = error.with_traceback(None)
+            failure.__context__ = None
+        finally:
+            del args, options
+        try:
+            raise failure
+        finally:
+            del failure  # it holds this frame
+
+    return called
+
+
+def redacted(value: Any) -> Any:
+    """What a server says of a replication, or in a refusal, without credentials.
+
+    Args:
+        value: its JSON, or a part of it, or a text.
+
+    Returns:
+        The same without user and password in urls, with ``"*****"`` for what authenticates.
+    """
+    if isinstance(value, str):
+        return _userinfo("", value)
+    if isinstance(value, Mapping):
+        return {name: _STARS if name in _TELLING else redacted(value[name]) for name in value}
+    return [redacted(each) for each in value] if isinstance(value, list) else value
