@@ -1,4 +1,4 @@
-"""Session: sends the requests of one server's operations, and turns what fails into exceptions.
+"""Session: sends the requests of one server's operations, as often and to whom it takes.
 
 An operation awaits a `Request`; whoever drives the operation gives that to `Session.begin`, and the
 `Answer` back. A session holds no loop: it finds, or makes, the HTTP client of the loop that it is
@@ -10,35 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import logging
 import math
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+from tornado.httpclient import AsyncHTTPClient
 
 from .. import defaults
-from ..errors import HTTPError, Unauthorized, error_from_answer, error_from_failure
+from ..errors import HTTPError, Unauthorized
 from .answer import Answer, ConnectionBroken
 from .auth import Auth, Grant
 from .client import KeepAliveHTTPClient
-from .clients import Clients
 from .connection import Connection
-from .encoding import decode_json
-from .events import Observer, OnRequest
-from .foreign import fetch
-from .gzip import gunzip
+from .events import OnRequest
+from .exchanging import Exchanging, unzip
 from .messages import Request
 from .pending import Limits, Waiting, in_task
-from .pool import Outgoing, Pool
+from .pool import Pool
 from .retrying import PASSING, Attempts, Budget
-from .stream import Stream, open_foreign, open_in_pool, take_whole
-from .tls import explained, trust, warn_if_unchecked
+from .stream import Stream
+from .tls import trust, warn_if_unchecked
 from .way import Way, Ways, lives, probe
-
-log = logging.getLogger("corduroy.http")
 
 T = TypeVar("T")
 
@@ -46,7 +40,7 @@ Attempt = Callable[[Way, Request, Attempts, float], Awaitable[T]]
 """Makes one attempt at a request, until some time of the loop's; 0: no limit."""
 
 
-class Session:
+class Session(Exchanging):
     """The way to one server: its addresses, credentials and settings.
 
     Args:
@@ -83,9 +77,7 @@ class Session:
         http_client: AsyncHTTPClient | type[AsyncHTTPClient] | None = None,
         on_request: OnRequest | None = None,
     ) -> None:
-        self.timeout = timeout
-        self.max_body_size = max_body_size
-        self.http_client = http_client
+        super().__init__(http_client, timeout, max_body_size, on_request)
         trusted = None
         if any(url.lower().startswith("https:") for url in urls):
             trusted = trust(verify, ca_certs, client_cert, client_key, ssl_context)
@@ -101,8 +93,6 @@ class Session:
                 warn_if_unchecked(way.trust, way.netloc)
         self._retries = retries
         self._budget = Budget()
-        self._observer = None if on_request is None else Observer(on_request)
-        self._clients = Clients(http_client, max_body_size)
 
     # -- who it leads to, and who is asking ---------------------------------------------------
 
@@ -201,7 +191,7 @@ class Session:
             if observer is not None:
                 observer.answered(way, request, answer, began, 1, connection.served > 0)
             if answer.gzipped:
-                _unzip(answer, request, self.max_body_size)
+                unzip(answer, request, self.max_body_size)
             self._judge(way, request, answer)
         except BaseException as error:
             # Our frames say nothing to the caller, and lead back to what is going to hold the error.
@@ -350,168 +340,7 @@ class Session:
         attempts = Attempts(request, Ways([way]), self._budget, self._retries_of(request))
         return await self._persist(self._send, request, attempts, due)
 
-    async def _send(
-        self, way: Way, request: Request, attempts: Attempts, due: float, again: bool = True
-    ) -> Answer:
-        """One attempt; ``again``: the request may go out once more, if its credentials are refused and
-        can be renewed."""
-        renewal, observer = way.renewal, self._observer
-        sent = 0.0
-        if renewal is not None:
-            sent = await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
-        began = 0.0 if observer is None else observer.now()
-        told = False
-        try:
-            answer, reused = await self._exchange(way, request, due)
-            if observer is not None:
-                observer.answered(way, request, answer, began, attempts.number, reused)
-                told = True
-            if reused is not None:  # else another client has done so
-                _unzip(answer, request, self.max_body_size)
-        except (OSError, HTTPClientError) as error:
-            failure = self._failure(way, request, error)
-            if observer is not None and not told:
-                observer.failed(way, request, failure, began, attempts.number, None)
-            raise failure from error
-        except BaseException as error:
-            if observer is not None:
-                observer.failed(way, request, error, began, attempts.number, None)
-            raise
-        if again and renewal is not None and renewal.spent(way.carry, request, answer, sent):
-            return await self._send(way, request, attempts, due, again=False)
-        self._judge(way, request, answer)
-        return answer
-
-    async def _exchange(self, way: Way, request: Request, due: float) -> tuple[Answer, bool | None]:
-        """What came, and whether the connection had served before."""
-        client = self._clients.here()
-        if isinstance(client, KeepAliveHTTPClient):
-            out = self._outgoing(client.pool, way, request, due)
-            return await client.pool.request(out), out.reused
-        if due:
-            due = max(0.001, due - asyncio.get_running_loop().time())
-        answer = await fetch(
-            client,
-            request,
-            url=way.url + request.target,
-            headers=way.headers_of(request),
-            timeout=due or (0.0 if request.repeatable else self.timeout_of(request)),
-            trust=way.trust,
-        )
-        return answer, None
-
-    async def _stream(
-        self,
-        way: Way,
-        request: Request,
-        attempts: Attempts,
-        due: float,
-        again: bool = True,
-        *,
-        within: float,
-        apart: bool,
-    ) -> Stream:
-        """One attempt at a stream; arguments as of `_send` and `stream`."""
-        renewal, observer = way.renewal, self._observer
-        sent = 0.0
-        if renewal is not None:
-            sent = await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
-        began = 0.0 if observer is None else observer.now()
-        try:
-            stream, reused = await self._open(way, request, within, apart)
-        except (OSError, HTTPClientError) as error:
-            failure = self._failure(way, request, error)
-            if observer is not None:
-                observer.failed(way, request, failure, began, attempts.number, None)
-            raise failure from error
-        except BaseException as error:
-            if observer is not None:
-                observer.failed(way, request, error, began, attempts.number, None)
-            raise
-        if observer is not None:
-            stream = observer.watched(stream, way, request, began, attempts.number, reused)
-        answer = stream.answer
-        if answer.code >= 300:
-            try:
-                await take_whole(stream, within, self.max_body_size)
-            except (OSError, HTTPClientError) as error:
-                raise self._failure(way, request, error) from error
-        if again and renewal is not None and renewal.spent(way.carry, request, answer, sent):
-            return await self._stream(
-                way, request, attempts, due, again=False, within=within, apart=apart
-            )
-        self._judge(way, request, answer)
-        return stream
-
-    async def _open(
-        self, way: Way, request: Request, within: float, apart: bool
-    ) -> tuple[Stream, bool | None]:
-        client = self._clients.here()
-        if isinstance(client, KeepAliveHTTPClient):
-            out = self._outgoing(client.pool, way, request, 0.0)
-            stream: Stream = await open_in_pool(client.pool, out, within, apart, request.raw)
-            return stream, out.reused
-        headers, url = way.headers_of(request), way.url + request.target
-        return await open_foreign(client, request, url, headers, way.trust, within), None
-
-    def _outgoing(self, pool: Pool, way: Way, request: Request, due: float) -> Outgoing:
-        producer = request.body if callable(request.body) else None
-        announced = (request.headers or {}).get("Content-Length")
-        now = pool.loop.time()
-        return Outgoing(
-            way.origin,
-            way.message(request),
-            now,
-            defaults.connect_timeout,
-            max(0.001, due - now) if due else 0.0,
-            request.safe and producer is None,
-            request.method == "HEAD",
-            producer,
-            None if producer is None or announced is None else int(announced),
-            pace=0.0 if producer is None else self.timeout_of(request),
-        )
-
-    # -- what came of it ----------------------------------------------------------------------
-
-    def _failure(self, way: Way, request: Request, error: Exception) -> Exception:
-        """What an exchange that failed is raised as."""
-        if request.has_raised(error):
-            return error
-        log.debug("%s %s failed: %s", request.method, request.target, error)
-        return error_from_failure(
-            error,
-            method=request.method,
-            url=way.url + request.target,
-            reason=explained(error, way.trust),
-        )
-
-    def _judge(self, way: Way, request: Request, answer: Answer) -> None:
-        """Raise what says so if an answer is a refusal; else let it know what it answers."""
-        code, method = answer.code, request.method
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s %d", method, request.target, code)
-        answer.method = method
-        answer.url = url = way.url + request.target
-        if code >= 300 and code not in request.accept:
-            raise error_from_answer(
-                code,
-                answer.phrase,
-                _decoded(answer.body),
-                method=method,
-                url=url,
-                headers=answer.told_headers,
-            )
-
     # -- limits -------------------------------------------------------------------------------
-
-    def timeout_of(self, request: Request) -> float:
-        """Seconds that a request may take by itself; 0: no limit."""
-        return self.usual_timeout if request.timeout is None else request.timeout
-
-    @property
-    def usual_timeout(self) -> float:
-        """Seconds that a call may take, if it does not say; 0: no limit."""
-        return defaults.request_timeout if self.timeout is None else self.timeout
 
     def _due(
         self, loop: asyncio.AbstractEventLoop, request: Request, limits: Limits | Waiting
@@ -533,17 +362,3 @@ class Session:
         if request.retries is not None:
             return request.retries
         return defaults.retries if self._retries is None else self._retries
-
-
-def _unzip(answer: Answer, request: Request, limit: int | None) -> None:
-    """Decompress an answer's body; but for those that are wanted as they come."""
-    if answer.body and answer.gzipped and not (request.raw and answer.code < 300):
-        answer.body = gunzip(answer.body, limit)
-
-
-def _decoded(body: bytes | bytearray) -> Any:
-    """A refusal's body: its JSON; its text where it is none; None where there is nothing."""
-    try:
-        return decode_json(body) if body else None
-    except ValueError:
-        return bytes(body).decode("utf-8", "replace")
