@@ -18,10 +18,15 @@ THROUGH_ANY_CLIENT := tests/api tests/styles tests/examples/test_rankings.py
 # Tornado's simple client leaves the sockets of cancelled requests to the garbage collector.
 LEAVES_SOCKETS := -W ignore::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: help demo livefeed test lint docs bench performance record clean
+# What is proved of faults, load and attack; and what notes the figures.
+PROOFS := tests/faults tests/injection tests/feeds/test_storm.py
+PROVE = CORDUROY_SOAK=$(or $(SOAK),1) CORDUROY_RELIABILITY=build/reliability.json \
+	$(BIN)/python -m pytest -q -p tests.faults.report $(PROOFS)
+
+.PHONY: help demo livefeed test lint docs bench performance soak reliability record clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMPS)/base  ## the quickstart, against the embedded server or COUCHDB_URL
 	@$(if $(COUCHDB_URL),,$(NODE))
@@ -50,6 +55,17 @@ bench: $(STAMPS)/bench  ## the benchmarks; ONLY=get runs a part
 
 performance: $(STAMPS)/bench  ## docs/performance.md, of what `make bench` measured last
 	$(BIN)/python -m benchmarks.performance
+
+soak: $(STAMPS)/test,docs,lint  ## the proofs of tests/faults for long: SOAK=20 times as much
+	@$(NODE)
+	CORDUROY_SOAK=$(or $(SOAK),20) $(BIN)/python -m pytest $(PROOFS)
+
+reliability: $(STAMPS)/test,docs,lint  ## docs/reliability.md, of the proofs here, and at COUCHDB_URL
+	@$(NODE)
+	rm -f build/reliability.json
+	env -u COUCHDB_URL $(PROVE)
+	$(if $(COUCHDB_URL),$(PROVE))
+	$(BIN)/python -m benchmarks.reliability
 
 record: $(STAMPS)/test,docs,lint  ## what CouchDB 3 alone answers, anew from COUCHDB_URL; ONLY=tests/… a part
 	$(if $(ONLY),,find tests/replay/recorded -name '*.json' -not -path '*/cluster/*' -delete)

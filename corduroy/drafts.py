@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from .asking import doc_path
 from .conflicts import replace
@@ -110,7 +110,8 @@ def id_of(doc: Mapping[str, Any], name: str) -> str | None:
     id = doc["_id"]
     if type(id) is not str or not id or id[0] == "_":
         doc_path(id, f"{name}['_id']")
-    return cast(str, id)
+        return str.__str__(id)  # whatever it calls itself: an Enum's member has a name of its own
+    return id
 
 
 def named(body: bytes, id: str) -> bytes:

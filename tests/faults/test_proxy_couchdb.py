@@ -47,6 +47,7 @@ def test_a_continuous_feed_breaks_off_in_a_row(db, proxy, far, connect):
     assert raw.rpartition(b"\n")[2].startswith(b"{")
 
 
+@pytest.mark.usefixtures("once")
 def test_a_write_that_is_lost_has_been_done(db, proxy, far):
     proxy.next(Lost())
     with pytest.raises(ConnectionFailed):

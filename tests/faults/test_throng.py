@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from corduroy import Couch, Database, HTTPError, RequestTimeout, defaults
-from tests.faults import scale
+from tests.faults import report, scale
 from tests.faults.kinds import WEIGHTS
 from tests.faults.leftovers import leaving_nothing
 from tests.faults.proxy import FaultProxy, Silence, Stall, random_faults
@@ -118,6 +118,7 @@ async def test_requests_begin_in_the_order_in_which_they_were_made(
         assert await turnstile.one_by_one(first, COUNT - CONNECTIONS) == IDS[CONNECTIONS:]
         assert [doc._id for doc in await asyncio.gather(*calls)] == IDS
     assert (turnstile.most, server.met) == (CONNECTIONS, CONNECTIONS)
+    report.note("in order", requests=COUNT, connections=server.met, out_of_order=0)
 
 
 async def test_who_gives_up_is_passed_over_and_makes_room(
@@ -293,13 +294,17 @@ async def test_giving_up_every_second_leaves_the_others_right(
         await asyncio.wait(calls)
         failed = await check(calls, db)
         assert COUNT // 3 < failed["CancelledError"] <= COUNT // 2
+    report.note(
+        "half of them given up", requests=COUNT, given_up=failed["CancelledError"], wrong=0, left=0
+    )
 
 
 async def test_so_it_does_where_much_fails_and_deadlines_run_out(
     couchdb_url: str, full: Database[Any]
 ) -> None:
     weights = {kind: weight for kind, weight in WEIGHTS.items() if kind not in (Silence, Stall)}
-    plan = random_faults(scale.seed(3), weights=weights, spare=0.7)
+    seed = scale.seed(3)
+    plan = random_faults(seed, weights=weights, spare=0.7)
     with FaultProxy(couchdb_url, plan) as proxy:
         async with leaving_nothing(), Couch(proxy.url) as couch:
             db = couch.database(full.name)
@@ -311,6 +316,17 @@ async def test_so_it_does_where_much_fails_and_deadlines_run_out(
             others = failed.total() - failed["RequestTimeout"] - failed["CancelledError"]
             assert others < COUNT // 20
         assert proxy.injected.total() > COUNT // 20
+    report.note(
+        "amid faults and deadlines",
+        requests=COUNT,
+        given_up=failed["CancelledError"],
+        faults=proxy.injected.total(),
+        deadlines=failed["RequestTimeout"],
+        failed_otherwise=others,
+        wrong=0,
+        left=0,
+        seed=seed,
+    )
 
 
 # -- memory ---------------------------------------------------------------------------------------
@@ -371,3 +387,4 @@ def test_waiting_costs_little() -> None:
     each, peak, after = map(int, done.stdout.split())
     assert 0 < each < 8 * 1024
     assert after - peak < count * 1024  # the second throng finds the place of the first
+    report.note("queue", waiting=count, bytes_each=each)

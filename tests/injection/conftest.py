@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
-from corduroy import Couch
+from corduroy import Couch, HTTPError
 from tests.injection.meaning import Meant
 from tests.injection.recorder import Recorder
 
@@ -74,6 +74,8 @@ class Wire:
                 await call(self.couch, one)
             except (ValueError, TypeError) as refusal:
                 said = str(refusal)
+            except HTTPError:
+                pass  # by the answer, which fits no call in particular
             if expected is None:
                 assert said is not None, f"{one!r} was taken, and made {arrived}"
                 assert argument in said, f"of {one!r} it says: {said}"

@@ -149,7 +149,16 @@ ENCODERS = {
     ),
 }
 
-RESERVED = {"name", "id", "body", "callback", *["key", "keys", "startkey", "start_key"], "endkey"}
+RESERVED = {
+    "name",
+    "id",
+    "body",
+    "callback",
+    "timeout",
+    "retries",
+    *["key", "keys", "startkey", "start_key"],
+    "endkey",
+}
 
 
 @pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
