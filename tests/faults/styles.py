@@ -27,8 +27,10 @@ class Teller:
     def _method(self, call: Call) -> Any:
         return getattr(self._dbs[call.straight], call.method)
 
-    def tell(self, by_future: list[Story], by_callback: list[Story], blocking: list[Story]) -> None:
-        """Tell stories, all at once; afterwards no task and no timer is left on the loop."""
+    def tell(self, stories: list[Story]) -> None:
+        """Tell stories, all at once, a third of them in each style; afterwards no task and no timer is
+        left on the loop."""
+        by_future, by_callback, blocking = (stories[at::3] for at in range(3))
         with ThreadPoolExecutor(len(blocking)) as threads:
             told = [threads.submit(self._block, story) for story in blocking]
             asyncio.run(self._tell(by_future, by_callback))

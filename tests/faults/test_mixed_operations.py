@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from corduroy import Couch
+from tests.faults import report
 from tests.faults.keeper import Keeper, check
 from tests.faults.proxy import FaultProxy, random_faults
 from tests.faults.scale import SCALE, seed
@@ -35,7 +36,7 @@ def test_no_write_is_lost_and_none_doubled(couchdb_url, db):
     with FaultProxy(couchdb_url) as proxy:
         proxy.plan = random_faults(chance, within=600)
         teller = Teller(proxy.url, couchdb_url, db.name, timeout=10)
-        teller.tell(stories[:17], stories[17:34], stories[34:])
+        teller.tell(stories)
         proxy.wait_until(lambda: not proxy.connections)  # no socket is left
         injected = Counter(proxy.injected)
     check(db, keepers)
@@ -43,3 +44,15 @@ def test_no_write_is_lost_and_none_doubled(couchdb_url, db):
     assert outcomes.total() >= OPERATIONS
     assert injected.total() > OPERATIONS / 20
     assert outcomes["done"] > 0.97 * outcomes.total(), outcomes
+    report.note(
+        "mixed operations",
+        operations=outcomes.total(),
+        at_once=AT_ONCE,
+        faults=injected.total(),
+        got_over=outcomes["done"],
+        told_as_failed=outcomes.total() - outcomes["done"],
+        lost=0,
+        doubled=0,
+        left=0,
+        seed=chance,
+    )
