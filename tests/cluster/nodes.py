@@ -40,22 +40,24 @@ class Nodes:
     Args:
         release (Path): a release of CouchDB, which stays as it is.
         folder (Path): an empty one, for theirs.
+        ports (three int): where they listen.
 
     Attributes:
         url (str): the first one's, with its administrator's credentials.
     """
 
-    def __init__(self, release: Path, folder: Path) -> None:
-        self.url = f"http://{USER}:{PASSWORD}@127.0.0.1:{PORTS[0]}"
+    def __init__(self, release: Path, folder: Path, ports: tuple[int, int, int] = PORTS) -> None:
+        self.ports = ports
+        self.url = f"http://{USER}:{PASSWORD}@127.0.0.1:{ports[0]}"
         self._release = release
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         try:
-            for number, port in enumerate(PORTS, 1):
+            for number, port in enumerate(self.ports, 1):
                 self._start(number, port)
-            for port in PORTS:
+            for port in self.ports:
                 wait_for_node(port)
         except BaseException:
             self._stop()
@@ -125,26 +127,27 @@ def wait_for_node(port: int) -> None:
             time.sleep(0.1)
 
 
-def other(number: int, password: str) -> dict[str, Any]:
+def other(number: int, password: str, ports: tuple[int, int, int] = PORTS) -> dict[str, Any]:
     """The arguments of `enable_cluster` that say which of the other nodes is meant."""
     return {
         "remote_node": "127.0.0.1",
-        "port": PORTS[number - 1],
+        "port": ports[number - 1],
         "remote_current_user": USER,
         "remote_current_password": password,
     }
 
 
-def join(couch: Couch[Any], password: str) -> None:
+def join(couch: Couch[Any], password: str, ports: tuple[int, int, int] = PORTS) -> None:
     """Make a cluster of the three nodes.
 
     Args:
         couch (Couch): the first one, in blocking style.
         password (str): the administrator's, on all nodes.
+        ports (three int): where they listen.
     """
     couch.config("chttpd_auth/secret", "not-so-secret")
     couch.enable_cluster(USER, password)
     for number in (2, 3):
-        couch.enable_cluster(USER, password, **other(number, password))
-        couch.add_node("127.0.0.1", USER, password, port=PORTS[number - 1], name=f"fresh{number}")
+        couch.enable_cluster(USER, password, **other(number, password, ports))
+        couch.add_node("127.0.0.1", USER, password, port=ports[number - 1], name=f"fresh{number}")
     couch.finish_cluster()

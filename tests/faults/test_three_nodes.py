@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 import uuid
 from collections import Counter
@@ -18,7 +19,7 @@ import pytest
 
 from corduroy import Couch
 from corduroy.testing import Server
-from tests.cluster.nodes import PASSWORD, PORTS, USER, Nodes, join
+from tests.cluster.nodes import PASSWORD, USER, Nodes, join
 from tests.faults import report
 from tests.faults.keeper import Call, Keeper, check
 from tests.faults.proxy import FaultProxy, Silence, unavailable
@@ -37,10 +38,14 @@ def cluster(tmp_path_factory):
     if not release:
         yield None
         return
-    with Nodes(Path(release), tmp_path_factory.mktemp("nodes")) as nodes:
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        first, second, third = (one.getsockname()[1] for one in taken)
+    ports = first, second, third
+    with Nodes(Path(release), tmp_path_factory.mktemp("nodes"), ports) as nodes:
         with Couch(nodes.url, style="blocking") as couch:
-            join(couch, PASSWORD)
-        yield [f"http://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in PORTS]
+            join(couch, PASSWORD, ports)
+        yield [f"http://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in ports]
 
 
 @pytest.fixture
