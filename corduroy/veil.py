@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, overload
 
 _userinfo = re.compile(r"(?<=://)[^\s/?#]*@").sub
 _TELLING = ("auth", "headers")  # of a replication's source or target
 _STARS = "*****"
+_OURS = __name__.partition(".")[0]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,10 +92,10 @@ def veiled(value: Any) -> Any:
 
 
 def discreet(function: Callable[P, T]) -> Callable[P, T]:
-    """Have a function leave no trace of its variables in what it raises; its message is all there is.
+    """Have a function leave no trace of its variables in what it raises.
 
     Args:
-        function: the function.
+        function: the function. Where it has called a program's own, those frames are kept.
 
     Returns:
         The same, for its caller.
@@ -104,7 +106,7 @@ def discreet(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **options)
         except Exception as error:
-            failure = error.with_traceback(None)
+            failure = error.with_traceback(_of_others(error.__traceback__))
             failure.__context__ = None
         finally:
             del args, options
@@ -114,6 +116,16 @@ def discreet(function: Callable[P, T]) -> Callable[P, T]:
             del failure  # it holds this frame
 
     return called
+
+
+def _of_others(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without corduroy's frames."""
+    if trace is None:
+        return None
+    rest = _of_others(trace.tb_next)
+    if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == _OURS:
+        return rest
+    return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
 def redacted(value: Any) -> Any:

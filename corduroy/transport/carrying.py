@@ -99,7 +99,9 @@ class Carrying:
     def headers_of(self, request: Request) -> dict[str, str]:
         """The headers of one request."""
         own = self._bare if request.anonymous else self._headers
-        return Veiled({**own, **(request.headers or {})})
+        headers = Veiled(own)
+        headers.update(request.headers or {})
+        return headers
 
 
 @discreet

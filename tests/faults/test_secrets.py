@@ -421,6 +421,17 @@ def test_credentials_that_cannot_be(make: Callable[[], Any], ears: Ears) -> None
     ears.examine(caught.value)
 
 
+def test_what_a_program_s_own_credentials_raise_is_traced_to_it(ears: Ears) -> None:
+    class Broken:
+        def headers(self) -> dict[str, str]:
+            raise LookupError("no keys here")
+
+    with pytest.raises(LookupError) as caught:
+        Couch(with_userinfo("http://host"), Broken(), headers={"Authorization": token("header")})
+    ears.examine(caught.value)
+    assert "headers" in [each.name for each in caught.traceback]
+
+
 def test_arguments_that_cannot_be(serve: Serve, call: Caller, ears: Ears) -> None:
     couch = Couch(serve(failing("missing")).url)
     odd = {"basic": {"name": USER, "password": secret("far")}}
