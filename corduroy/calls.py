@@ -117,7 +117,7 @@ class Call(asyncio.Future[Any]):
             self._timer = loop.call_at(self.deadline + _MOMENT, self._time_out, timeout)
 
     def _lift_limit(self) -> None:
-        if self.strict and self.deadline:
+        if self.deadline:
             self._timer.cancel()
 
     def _time_out(self, timeout: float) -> None:
@@ -200,7 +200,8 @@ class Call(asyncio.Future[Any]):
 
     def _ended(self, value: Any, error: BaseException | None) -> None:
         """The operation has given its value, or has failed."""
-        self._lift_limit()
+        if self.strict:
+            self._lift_limit()
         if error is None:
             self.set_result(value)
         else:
@@ -210,7 +211,8 @@ class Call(asyncio.Future[Any]):
 
     def _give_up(self) -> None:
         """It was cancelled, by whoever made it or by its own clock."""
-        self._lift_limit()
+        if self.strict:
+            self._lift_limit()
         if self._late:
             said = f"the call was not done in {self._late:g} s"
             self._late, self._cancelling = 0.0, False

@@ -60,7 +60,8 @@ class CallbackCall(Call):
         del self, error  # see Call._advance
 
     def _ended(self, value: Any, error: BaseException | None) -> None:
-        self._lift_limit()  # what the callback does has all the time that it takes
+        if self.strict:
+            self._lift_limit()  # what the callback does has all the time that it takes
         if error is not None and not isinstance(error, Exception):
             super()._ended(None, error)
         else:  # in a turn of its own: not before the call has returned, nor amid the reading of answers

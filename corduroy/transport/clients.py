@@ -18,6 +18,11 @@ class Clients:
     Args:
         given: an `AsyncHTTPClient`, or a class of them; None: `KeepAliveHTTPClient`.
         max_body_size (int | None): as of `Couch`.
+
+    Attributes:
+        of (dict): those that there are, by their loops; those of a parent process `forget_inherited`
+            takes away.
+        generation (int): the process that they are of.
     """
 
     def __init__(
@@ -27,45 +32,41 @@ class Clients:
     ) -> None:
         self.given = given
         self._max_body_size = max_body_size
-        self._of: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
-        self._generation = process.generation
-
-    def known(self, loop: asyncio.AbstractEventLoop) -> AsyncHTTPClient | None:
-        """The client of a loop, if it has one already."""
-        if self._generation != process.generation:
-            self._forget_inherited()
-        return self._of.get(loop)
+        self.of: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
+        self.generation = process.generation
 
     def here(self) -> AsyncHTTPClient:
         """The client of the running loop."""
         loop = asyncio.get_running_loop()
-        client = self.known(loop)
+        if self.generation != process.generation:
+            self.forget_inherited()
+        client = self.of.get(loop)
         return self._made(loop) if client is None else client
 
     async def close(self) -> None:
         """Close the connections of the running loop; those of other loops close when they run."""
-        if self._generation != process.generation:
-            self._forget_inherited()
+        if self.generation != process.generation:
+            self.forget_inherited()
         self._let_go()
         # One turn to close the clients here, and one for what they leave to the loop.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     def __del__(self) -> None:
-        if hasattr(self, "_of"):
+        if hasattr(self, "of"):
             self._let_go()
 
     def _let_go(self) -> None:
-        clients, self._of = self._of, {}
+        clients, self.of = self.of, {}
         for loop, client in clients.items():
             if client is not self.given and not loop.is_closed():
                 with contextlib.suppress(RuntimeError):  # that loop was closed just now
                     loop.call_soon_threadsafe(close_now, loop, client)
 
     def _made(self, loop: asyncio.AbstractEventLoop) -> AsyncHTTPClient:
-        for other in list(self._of):  # other threads may change it at the same time
+        for other in list(self.of):  # other threads may change it at the same time
             if other.is_closed():
-                self._of.pop(other, None)
+                self.of.pop(other, None)
         given = self.given
         client: AsyncHTTPClient
         if given is None:
@@ -80,11 +81,11 @@ class Clients:
             client = type(given)(force_instance=True, defaults=given.defaults)
         if client is not given:
             close_with_loop(loop, client)
-        self._of[loop] = client
+        self.of[loop] = client
         return client
 
-    def _forget_inherited(self) -> None:
+    def forget_inherited(self) -> None:
         """Leave the clients alone that a forked child has from its parent."""
-        keep_forever(self._of)
-        self._of = {}
-        self._generation = process.generation
+        keep_forever(self.of)
+        self.of = {}
+        self.generation = process.generation

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -16,7 +17,7 @@ import httptools
 
 from .. import defaults
 from .answer import Answer, ConnectionBroken, DeadlineMissed, MalformedAnswer, SpokeTLS
-from .limits import most_bytes, too_large
+from .limits import too_large
 from .sending import Sending, resolve
 from .tls import farewell, is_alert
 
@@ -87,7 +88,8 @@ class Connection(Sending, asyncio.Protocol):
         self._forerun = 0
         self._bodiless = bodiless
         self._whole = whole
-        self._most = most_bytes(self.max_body_size)
+        most = self.max_body_size  # as `most_bytes`, for each small answer
+        self._most = (defaults.max_body_size if most is None else most) or sys.maxsize
         self._over = over
         self.set_deadline(deadline)
         self._transport.write(head)
@@ -286,16 +288,17 @@ class Connection(Sending, asyncio.Protocol):
             self.usable = False
         elif not self._whole:
             self._hold(piece)
-        elif len(answer.body) + len(piece) > self._most:
-            self._break(too_large("the body", self._most))
-        elif not answer.body:
-            answer.body = piece
         else:
-            if type(answer.body) is bytes:
-                answer.body = bytearray(answer.body)
-                if int(answer.header("content-length") or 0) > self._most:
-                    self._break(too_large("the body", self._most))
-            answer.body += piece
+            if not answer.body:
+                answer.body = piece
+            else:
+                if type(answer.body) is bytes:
+                    answer.body = bytearray(answer.body)
+                    if int(answer.header("content-length") or 0) > self._most:
+                        self._break(too_large("the body", self._most))
+                answer.body += piece
+            if len(answer.body) > self._most:
+                self._break(too_large("the body", self._most))
 
     def on_message_complete(self) -> None:
         if self._answer is not None and not self._done:

@@ -31,29 +31,39 @@ class Idle:
         timeout (float): seconds after which one is closed.
     """
 
-    __slots__ = ("_connections", "_loop", "_sweeper", "_timeout")
+    __slots__ = ("_closed", "_connections", "_loop", "_sweeper", "_timeout")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         self._loop = loop
+        self._closed = False
         self._timeout = timeout
         # The most recently used last.
         self._connections: dict[Origin, list[Connection]] = collections.defaultdict(list)
         self._sweeper: asyncio.TimerHandle | None = None  # set while there are any
 
-    def keep(self, origin: Origin, connection: Connection) -> None:
-        """Keep a connection that has just served."""
+    def keep_or_close(self, origin: Origin | None, connection: Connection) -> None:
+        """Keep a connection that has just served, if it can serve again.
+
+        Args:
+            origin (Origin | None): where it leads; None: it is closed.
+            connection (Connection): the connection.
+        """
+        if not connection.finish() or self._closed or origin is None:
+            connection.abort()
+            return
         connection.idle_since = self._loop.time()
         self._connections[origin].append(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._timeout, self._sweep)
 
-    def find(self, origin: Origin, safe: bool, in_throng: bool) -> Connection | None:
+    def find(self, origin: Origin, safe: bool, in_throng: bool, now: float) -> Connection | None:
         """Find one that can be used, and let go of it.
 
         Args:
             origin (Origin): where it is to lead.
             safe (bool): whether what is to be sent may be sent twice.
             in_throng (bool): whether other exchanges are under way.
+            now (float): the loop's time.
 
         Returns:
             Connection | None: the connection, if there is one.
@@ -61,7 +71,6 @@ class Idle:
         idle = self._connections.get(origin)
         if not idle:
             return None
-        now = self._loop.time()
         # In a throng of safe requests, what was in use a moment ago is taken as it is: what has come
         # since could as well be still on its way, and asking is a tenth of what a request costs.
         unasked = now - _MOMENT if safe and in_throng else now
@@ -95,7 +104,8 @@ class Idle:
             min(idle, key=lambda connections: connections[0].idle_since).pop(0).abort()
 
     def close(self) -> None:
-        """Close all."""
+        """Close all, and keep no more."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for origin in list(self._connections):

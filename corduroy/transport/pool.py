@@ -173,12 +173,14 @@ class Pool:
         safe: bool,
         bodiless: bool,
         over: Callable[[Connection], None],
+        now: float,
     ) -> Connection | None:
         """Send a request at once, if there is a slot for it and a connection at hand.
 
         Args:
             origin, head, done_by, safe, bodiless: as of `Outgoing`.
             over: is called with the connection when the exchange is over, and must `release` it.
+            now (float): the loop's time.
 
         Returns:
             Connection | None: where it is under way; None if it would have to wait.
@@ -186,7 +188,7 @@ class Pool:
         slots = self._slots
         if self._closed or not slots.free:
             return None
-        connection = self._idle.find(origin, safe, slots.taken > 1)
+        connection = self._idle.find(origin, safe, slots.taken > 1, now)
         if connection is not None:
             slots.taken += 1
             connection.start(head, True, bodiless, done_by, over)
@@ -194,19 +196,13 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """End an exchange: keep the connection if it can be used again, and give the slot back."""
-        self._keep_or_close(connection)
+        self._idle.keep_or_close(self._open.get(connection), connection)
         self._slots.give_back()
 
     def release_apart(self, connection: Connection) -> None:
         """As `release`, of a connection that `open_apart` gave."""
-        self._keep_or_close(connection)
+        self._idle.keep_or_close(self._open.get(connection), connection)
         self._idle.make_room(self.max_clients - self._slots.taken)
-
-    def _keep_or_close(self, connection: Connection) -> None:
-        if connection.finish() and not self._closed:
-            self._idle.keep(self._open[connection], connection)
-        else:
-            connection.abort()
 
     def close(self) -> None:
         """Close every connection; exchanges under way break."""
@@ -273,7 +269,8 @@ class Pool:
             raise
 
     def _at_hand(self, out: Outgoing) -> Connection | None:
-        connection = self._idle.find(out.origin, out.safe, self._slots.taken > 1)
+        now, in_throng = self.loop.time(), self._slots.taken > 1
+        connection = self._idle.find(out.origin, out.safe, in_throng, now)
         out.reused = connection is not None
         return connection
 

@@ -26,6 +26,7 @@ from .client import KeepAliveHTTPClient
 from .connection import Connection
 from .events import OnRequest
 from .exchanging import Exchanging, unzip
+from .loops import process
 from .messages import Request
 from .pending import Limits, Waiting, in_task
 from .pool import Pool
@@ -143,17 +144,19 @@ class Session(Exchanging):
         """
         ways = self._ways
         way = ways.only or ways.living()
-        client = self._clients.known(loop)
+        clients = self._clients
+        if clients.generation != process.generation:
+            clients.forget_inherited()
+        client = clients.of.get(loop)
         if (
             way is not None
             and request.repeatable
             and isinstance(client, KeepAliveHTTPClient)
             and (way.renewal is None or way.renewal.covers(request))
         ):
-            pool = client.pool
-            due = share = self._due(loop, request, waiting)
+            pool, now = client.pool, loop.time()
+            due = share = self._due(now, request, waiting)
             if way is not ways.only and due:
-                now = loop.time()
                 share = now + self._attempts(request, waiting).share(due - now)
             began = 0.0 if self._observer is None else self._observer.now()
             over = functools.partial(self._over, pool, way, request, waiting, due, began)
@@ -166,6 +169,7 @@ class Session(Exchanging):
                 request.safe,
                 request.method == "HEAD",
                 over,
+                now,
             )
             if waiting.pending is not None:
                 if way is not ways.only:
@@ -258,7 +262,7 @@ class Session(Exchanging):
             Exception: what the request's own producer raised.
         """
         limits = limits or Limits()
-        due = self._due(asyncio.get_running_loop(), request, limits)
+        due = self._due(asyncio.get_running_loop().time(), request, limits)
         if not (request.repeatable or limits.strict):
             due, limits.deadline = 0.0, None  # its pace is limited instead
         attempts = self._attempts(request, limits)
@@ -336,22 +340,20 @@ class Session(Exchanging):
 
     async def send_to(self, way: Way, request: Request) -> Answer:
         """Send a request to one address, and no other; arguments and result as of `send`."""
-        due = self._due(asyncio.get_running_loop(), request, Limits())
+        due = self._due(asyncio.get_running_loop().time(), request, Limits())
         attempts = Attempts(request, Ways([way]), self._budget, self._retries_of(request))
         return await self._persist(self._send, request, attempts, due)
 
     # -- limits -------------------------------------------------------------------------------
 
-    def _due(
-        self, loop: asyncio.AbstractEventLoop, request: Request, limits: Limits | Waiting
-    ) -> float:
+    def _due(self, now: float, request: Request, limits: Limits | Waiting) -> float:
         """The loop's time by which an answer must be whole; 0: no limit."""
         if request.timeout is not None and not limits.strict:
-            return loop.time() + request.timeout if request.timeout else 0.0
+            return now + request.timeout if request.timeout else 0.0
         due = limits.deadline
         if due is None:
-            seconds = self.usual_timeout
-            due = limits.deadline = loop.time() + seconds if seconds else 0.0
+            seconds = defaults.request_timeout if self.timeout is None else self.timeout
+            due = limits.deadline = now + seconds if seconds else 0.0
         return due
 
     def _attempts(self, request: Request, limits: Limits | Waiting) -> Attempts:

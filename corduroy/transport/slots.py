@@ -44,7 +44,8 @@ class Slots:
     @property
     def free(self) -> bool:
         """Whether whoever comes now need not wait."""
-        return self.taken < self.most and not self._waiting
+        most = self._most
+        return not self._waiting and self.taken < (defaults.max_clients if most is None else most)
 
     async def take(self, deadline: float) -> None:
         """Take one, and wait for it if need be; it must be given back.
