@@ -54,7 +54,6 @@ class Connection(Sending, asyncio.Protocol):
         self._forerun = 0  # bytes of the 1xx answers before them
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
-        self._most = 0  # bytes that may be gathered
         self._over: Callable[[Connection], None] | None = None  # told of the end, if nobody waits
         # What is as here whenever another exchange may be started:
         self._waiter: asyncio.Future[None] | None = None
@@ -87,7 +86,6 @@ class Connection(Sending, asyncio.Protocol):
         self._forerun = 0
         self._bodiless = bodiless
         self._whole = whole
-        self._most = most_bytes(self.max_body_size)
         self._over = over
         self.set_deadline(deadline)
         self._transport.write(head)
@@ -286,16 +284,24 @@ class Connection(Sending, asyncio.Protocol):
             self.usable = False
         elif not self._whole:
             self._hold(piece)
-        elif len(answer.body) + len(piece) > self._most:
-            self._break(too_large("the body", self._most))
-        elif not answer.body:
-            answer.body = piece
         else:
-            if type(answer.body) is bytes:
-                answer.body = bytearray(answer.body)
-                if int(answer.header("content-length") or 0) > self._most:
-                    self._break(too_large("the body", self._most))
-            answer.body += piece
+            most = self.max_body_size
+            if most is None:
+                most = defaults.max_body_size
+            if not answer.body and len(piece) <= most:
+                answer.body = piece
+            else:
+                self._gather(answer, piece)
+
+    def _gather(self, answer: Answer, piece: bytes) -> None:
+        """Take another piece of a body, or a first one that may be too large."""
+        size, most = len(answer.body) + len(piece), most_bytes(self.max_body_size)
+        if type(answer.body) is bytes:
+            answer.body = bytearray(answer.body)
+            size = max(size, int(answer.header("content-length") or 0))
+        if size > most:
+            self._break(too_large("the body", most))
+        answer.body += piece
 
     def on_message_complete(self) -> None:
         if self._answer is not None and not self._done:
