@@ -60,8 +60,9 @@ class Attachments(Place[S]):
         Endpoints: ``PUT /{db}/{docid}/{attname}``, ``PUT /{db}/_design/{ddoc}/{attname}``,
         ``HEAD /{db}/{docid}/{attname}``, ``HEAD /{db}/_design/{ddoc}/{attname}``,
         ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
-        ``GET /{db}/_design/{ddoc}``. HEAD of the attachment tells its digest, that of the document its
-        revision, and GET where the ``ETag`` is no revision.
+        ``GET /{db}/_design/{ddoc}``, ``POST /{db}/_all_docs``. HEAD of the attachment tells its
+        digest, that of the document its revision, and GET where the ``ETag`` is no revision; POST and
+        GET look up what came of an upload whose answer was lost.
         """
         check_progress(progress)
         id, rev = id_and_rev(doc)
@@ -316,8 +317,9 @@ class Attachments(Place[S]):
 
         Endpoints: ``DELETE /{db}/{docid}/{attname}``, ``DELETE /{db}/_design/{ddoc}/{attname}``,
         ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
-        ``GET /{db}/_design/{ddoc}``. HEAD looks up the revision, and GET where the ``ETag`` is no
-        revision.
+        ``GET /{db}/_design/{ddoc}``, ``POST /{db}/_all_docs``. HEAD looks up the revision, and GET
+        where the ``ETag`` is no revision; POST and GET look up what came of a removal whose answer was
+        lost.
         """
         id, rev = id_and_rev(doc)
         target = self._path + attachment_path(id, filename)

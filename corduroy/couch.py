@@ -27,11 +27,15 @@ S2 = TypeVar("S2", bound=Style)
 class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Analyzing[S]):
     """A CouchDB server. Making one sends nothing.
 
+    Each of its operations, and of its databases', takes three keywords beside its own: ``callback``;
+    ``timeout`` (float), seconds for all of that call; and ``retries`` (int), how often a request of it
+    is tried again. The last two go before those given here.
+
     Args:
-        url (str): ``http://`` or ``https://``, host, port, perhaps a path; credentials in it are
-            percent-decoded, and never shown again. A list of them: the nodes of a cluster; requests go
-            round those that live. None: ``COUCHDB_URL`` in the environment (several with commas
-            between them), or else what `defaults` say.
+        url (str | list of str): ``http://`` or ``https://``, host, port, perhaps a path; credentials in
+            it are percent-decoded, and never shown again. A list of them: the nodes of a cluster;
+            requests go round those that live. None: ``COUCHDB_URL`` in the environment (several with
+            commas between them), or else what `defaults` say.
         auth: ``(user, password)``, or a `BasicAuth`, `CookieAuth`, `JWTAuth` or `ProxyAuth`, or an
             object of your own with a method ``headers()``.
         full_commit (bool): False asks the server not to wait for its disk.
@@ -40,11 +44,13 @@ class Couch(Serving[S], Databases[S], Replication[S], Cluster[S], Users[S], Anal
         port (int): goes before the url's.
         cookie (str): a ``Cookie`` header to send.
         headers (dict of str to str): headers to send with every request.
-        timeout (float): seconds for a whole call, with all that belongs to it; 0: no limit; None: the
-            default.
-        retries (int): how often a request that has failed is tried again, where that can do no harm;
-            None: the default.
-        on_request: is called with a `RequestEvent` when a request is over, each time that it was sent.
+        timeout (float): seconds for a whole call, with all that belongs to it (waiting for its turn,
+            connecting, trying again, the body); 0: no limit; None: `defaults.request_timeout`. For what
+            takes its time by nature, a stream for instance, it is how long the server may be silent.
+        retries (int): how often a request that has failed is tried again, where that can do no harm; 0:
+            it is sent once; None: `defaults.retries`.
+        on_request: is called with a `RequestEvent` when a request is over, each time that it was sent;
+            on its event loop, and in the context of whoever has asked.
         max_body_size (int): how many bytes an answer may have that is held whole, compressed or not,
             and a row of a stream, or a change of a feed; 0: no limit; None: the default.
         verify (bool): False accepts any TLS certificate: whoever is on the way may pretend to be the

@@ -56,6 +56,11 @@ class Database(
 ):
     """A CouchDB database, whether it exists or not. Making one sends nothing.
 
+    Each of its operations takes three keywords beside its own: ``callback``; ``timeout`` (float),
+    seconds for all of that call, 0: no limit; and ``retries`` (int), how often a request of it that
+    has failed is tried again, 0: it is sent once. None, of the last two: as its `Couch` has it. (With
+    longpoll, ``timeout`` of `changes` is something else; what gives a stream takes ``callback`` alone.)
+
     Args:
         name_or_url (str): a name, on the default server, or an url that ends with one.
         auth: ``(user, password)``, or an object that authenticates.

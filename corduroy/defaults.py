@@ -24,18 +24,22 @@ mapping: type[dict[str, Any]]
 """The class of the objects inside documents, made of a dict."""
 
 connect_timeout: float = 20.0
-"""Seconds until a connection must stand, the wait for a free one included; 0 is no limit."""
+"""How many seconds an attempt has until its connection must stand, the wait for a free one included; 0
+is no limit."""
 
 request_timeout: float = 60.0
-"""Seconds that a call may take, with all that belongs to it: waiting for its turn, connecting, trying
-again, the body; 0 is no limit."""
+"""How many seconds a call may take with all that belongs to it (waiting for its turn, connecting,
+trying again, the body), where neither it nor its `Couch` has a ``timeout``; 0 is no limit. For what
+takes its time by nature it is how long the server may be silent; see the guide's "Deadlines and
+retries"."""
 
 retries: int = 3
-"""How often a request that has failed is tried again, where that can do no harm."""
+"""How often a request that has failed is tried again, where that can do no harm, and neither the call
+nor its `Couch` says otherwise; 0 sends it once."""
 
 retry_budget: int = 100
-"""How many retries one `Couch` may have spent, of which each request that succeeds gives back a fifth:
-what keeps all who wait from hammering a server that is ill."""
+"""How many retries one `Couch` can have spent, of which each request that succeeds gives back a fifth:
+what keeps all who wait from hammering a server that is ill. 0 makes it none."""
 
 max_body_size: int = 1024 * 1024 * 1024
 """How many bytes an answer may have that is held whole, both as it comes and decompressed; and a row of

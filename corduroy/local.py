@@ -92,7 +92,7 @@ class LocalDocument(Served[S]):
             NotFound: there is none.
 
         Endpoints: ``DELETE /{db}/_local/{docid}``, ``GET /{db}/_local/{docid}``. GET looks up the
-        revision.
+        revision, and what came of a deletion whose answer was lost.
         """
         if rev is None:
             path = self._db._path + doc_path(self._id)
@@ -115,7 +115,8 @@ class LocalDocument(Served[S]):
             Conflict: the other one exists, and dest did not carry its ``_rev``.
 
         Endpoints: ``COPY /{db}/_local/{docid}``, ``GET /{db}/_local/{docid}``,
-        ``PUT /{db}/_local/{docid}``. Other than COPY only on PouchDB Server.
+        ``PUT /{db}/_local/{docid}``. GET looks up what came of a copy whose answer was lost; on PouchDB
+        Server it is GET and PUT instead of COPY.
         """
         if isinstance(dest, Mapping):
             _local_id(dest.get("_id", ""), "dest")

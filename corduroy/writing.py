@@ -69,8 +69,10 @@ class Writing(Place[S]):
         ``POST /{db}/_bulk_docs``, ``GET /_uuids``, ``POST /{db}/_all_docs``,
         ``GET /{db}/_local/{docid}``, ``HEAD /{db}/{docid}/{attname}``,
         ``HEAD /{db}/_design/{ddoc}/{attname}``, ``GET /{db}``, ``POST /{db}/_changes``,
-        ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``. POST of ``_all_docs`` and GET look up what
-        is in conflict, HEAD compares what was attached; the last four are for what an iterator gives.
+        ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``. POST of ``_all_docs`` and GET of
+        documents look up what is in conflict, perhaps with a write of ours whose answer was lost; HEAD
+        compares what was attached; GET of the database and POST of ``_changes`` are for what an
+        iterator gives.
         """
         given = {"batch": batch, "all_or_nothing": all_or_nothing, "new_edits": new_edits}
         usual = {"batch": False, "all_or_nothing": False, "new_edits": True}
@@ -130,8 +132,9 @@ class Writing(Place[S]):
 
         Endpoints: ``DELETE /{db}/{docid}``, ``DELETE /{db}/_design/{ddoc}``,
         ``DELETE /{db}/_local/{docid}``, ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``,
-        ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``. HEAD looks up
-        the revision, and GET where the ``ETag`` is no revision.
+        ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``,
+        ``POST /{db}/_all_docs``. HEAD looks up the revision, and GET where the ``ETag`` is no revision;
+        POST and GET look up what came of a deletion whose answer was lost.
         """
         return await delete_doc(self, doc, rev)
 
@@ -154,8 +157,9 @@ class Writing(Place[S]):
         Endpoints: ``COPY /{db}/{docid}``, ``COPY /{db}/_design/{ddoc}``, ``COPY /{db}/_local/{docid}``,
         ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
         ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``, ``PUT /{db}/{docid}``,
-        ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``. Other than COPY only on
-        PouchDB Server.
+        ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``, ``POST /{db}/_all_docs``. POST and
+        GET look up what came of a copy whose answer was lost; the others, than COPY, are for PouchDB
+        Server.
         """
         return await copy_doc(self, source, dest)
 

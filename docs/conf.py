@@ -12,6 +12,7 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "endpo
 html_theme = "furo"
 html_title = "corduroy"
 html_copy_source = False
+myst_heading_anchors = 3  # other pages can link to a heading
 
 # A single backtick links to what the reference has. Every name must be found, but for those of other
 # projects, whose indexes a build without network cannot ask for.

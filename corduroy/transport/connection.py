@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
-import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -55,7 +54,6 @@ class Connection(Sending, asyncio.Protocol):
         self._forerun = 0  # bytes of the 1xx answers before them
         self._bodiless = False  # the answer to HEAD ends with its headers
         self._whole = True  # gather the body, or hold it for read()
-        self._most = 0  # bytes that may be gathered
         self._over: Callable[[Connection], None] | None = None  # told of the end, if nobody waits
         # What is as here whenever another exchange may be started:
         self._waiter: asyncio.Future[None] | None = None
@@ -88,8 +86,6 @@ class Connection(Sending, asyncio.Protocol):
         self._forerun = 0
         self._bodiless = bodiless
         self._whole = whole
-        most = self.max_body_size  # as `most_bytes`, for each small answer
-        self._most = (defaults.max_body_size if most is None else most) or sys.maxsize
         self._over = over
         self.set_deadline(deadline)
         self._transport.write(head)
@@ -289,16 +285,23 @@ class Connection(Sending, asyncio.Protocol):
         elif not self._whole:
             self._hold(piece)
         else:
-            if not answer.body:
+            most = self.max_body_size
+            if most is None:
+                most = defaults.max_body_size
+            if not answer.body and len(piece) <= most:
                 answer.body = piece
             else:
-                if type(answer.body) is bytes:
-                    answer.body = bytearray(answer.body)
-                    if int(answer.header("content-length") or 0) > self._most:
-                        self._break(too_large("the body", self._most))
-                answer.body += piece
-            if len(answer.body) > self._most:
-                self._break(too_large("the body", self._most))
+                self._gather(answer, piece)
+
+    def _gather(self, answer: Answer, piece: bytes) -> None:
+        """Take another piece of a body, or a first one that may be too large."""
+        size, most = len(answer.body) + len(piece), most_bytes(self.max_body_size)
+        if type(answer.body) is bytes:
+            answer.body = bytearray(answer.body)
+            size = max(size, int(answer.header("content-length") or 0))
+        if size > most:
+            self._break(too_large("the body", most))
+        answer.body += piece
 
     def on_message_complete(self) -> None:
         if self._answer is not None and not self._done:

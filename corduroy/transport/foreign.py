@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
-from .answer import Answer
+from .answer import Answer, MalformedAnswer
 from .messages import Request
 from .sending import Producer
 from .tls import Trust
@@ -66,7 +67,10 @@ async def fetch(
         **options,
     )
     del body, options  # an error's traceback would show what is in them: passwords
-    response = await client.fetch(sent, raise_error=False)
+    try:
+        response = await client.fetch(sent, raise_error=False)
+    except UnsatisfiableReadError as error:  # the simple client's, for headers without end
+        raise MalformedAnswer(str(error)) from None
     if response.code == 599 and isinstance(response.error, Exception):
         raise response.error
     lines = [f"HTTP/1.1 {response.code} {response.reason}"]

@@ -109,17 +109,19 @@ class _Inflater:
     def __init__(self) -> None:
         self._member: zlib._Decompress | None = None
 
-    def feed(self, piece: bytes | bytearray) -> Iterator[bytes]:
-        while piece:
-            if self._member is None or self._member.eof:
-                self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: gzip's framing
-            try:
-                plain = self._member.decompress(piece, _STEP)
-            except zlib.error as error:
-                raise MalformedAnswer(f"the body is no gzip: {error}") from None
-            if plain:
-                yield plain
-            piece = self._member.unconsumed_tail or self._member.unused_data
+    def feed(self, body: bytes | bytearray) -> Iterator[bytes]:
+        for at in range(0, len(body), _STEP):  # with each step zlib copies what it has not taken
+            piece = body[at : at + _STEP]
+            while piece:
+                if self._member is None or self._member.eof:
+                    self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: gzip's framing
+                try:
+                    plain = self._member.decompress(piece, _STEP)
+                except zlib.error as error:
+                    raise MalformedAnswer(f"the body is no gzip: {error}") from None
+                if plain:
+                    yield plain
+                piece = self._member.unconsumed_tail or self._member.unused_data
 
     def finish(self) -> None:
         if self._member is not None and not self._member.eof:

@@ -11,16 +11,18 @@ import asyncio
 import collections
 import contextlib
 import functools
+import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
 from ..veil import Veiled
-from .answer import Answer, ConnectionBroken, DeadlineMissed
+from .answer import Answer, ConnectionBroken, DeadlineMissed, MalformedAnswer
 from .connection import Connection
 from .foreign import set_up_curl, tls_options
 from .gzip import Read, plain_reader
@@ -28,6 +30,8 @@ from .limits import most_bytes, too_large
 from .messages import Request
 from .pool import Outgoing, Pool
 from .tls import Trust
+
+_status = re.compile(r"HTTP/[0-9.]+ +[0-9]").match
 
 # Seconds between the clock's ring and the verdict: what came while the loop was held up by something
 # else may be looked at after the clock.
@@ -260,7 +264,7 @@ class ForeignStream:
 
     def _on_header(self, line: str) -> None:
         line = line.rstrip("\r\n")
-        if line.startswith("HTTP/"):  # a final answer comes after 100 Continue
+        if _status(line):  # a final answer comes after 100 Continue
             self._lines = []
         self._lines.append(line)
         if not line:
@@ -299,6 +303,8 @@ class ForeignStream:
                 response = future.result()
                 if response.code == 599:
                     error = response.error
+            if isinstance(error, UnsatisfiableReadError):
+                error = MalformedAnswer(str(error))
             self._ended = error or True
         elif not future.cancelled():
             future.exception()

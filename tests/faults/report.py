@@ -50,7 +50,9 @@ def of_this_run() -> str:
     """The server of this run: ``"CouchDB 3.5.0"``, or the embedded PouchDB Server."""
     url = os.environ.get("COUCHDB_URL")
     if not url:
-        package = json.loads(resources.files("corduroy.testing").joinpath("package.json").read_text())
+        package = json.loads(
+            resources.files("corduroy.testing").joinpath("package.json").read_text()
+        )
         return f"PouchDB Server {package['dependencies']['express-pouchdb']}"
     with Couch(url, style="blocking") as couch:
         return f"CouchDB {couch.info()['version']}"

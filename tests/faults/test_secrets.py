@@ -76,6 +76,9 @@ FAULTS: dict[str, bytes] = {
 }
 
 each_fault = pytest.mark.parametrize("fault", FAULTS)
+some_faults = pytest.mark.parametrize(
+    "fault", ["unauthorized", "broken server", "no JSON", "gone", "silence"]
+)
 
 
 def failing(fault: str, at: str = "") -> Script:
@@ -260,7 +263,7 @@ def test_nor_from_streams_feeds_and_writers(
         asyncio.run(listen(options), debug=True)
 
 
-@pytest.mark.parametrize("fault", ["unauthorized", "broken server", "gone", "no JSON", "silence"])
+@some_faults
 def test_a_log_in_that_fails(fault: str, serve: Serve, call: Caller, ears: Ears) -> None:
     url = serve(failing(fault, at="/_session")).url
     couch = knock(ears, WAYS["CookieAuth"](url), timeout=patience(fault))
@@ -303,7 +306,7 @@ ACTS: dict[str, Callable[[Couch[Any]], tuple[Any, ...]]] = {
 }  # fmt: skip
 
 
-@each_fault
+@some_faults
 @pytest.mark.parametrize("act", ACTS)
 def test_what_is_sent_does_not_come_back(
     act: str, fault: str, serve: Serve, call: Caller, ears: Ears
@@ -313,7 +316,7 @@ def test_what_is_sent_does_not_come_back(
     call(couch.close)
 
 
-@pytest.mark.parametrize("fault", ["unauthorized", "broken server", "gone", "no JSON", "silence"])
+@some_faults
 @pytest.mark.parametrize("kind", [SimpleAsyncHTTPClient, CurlAsyncHTTPClient])
 def test_nor_does_it_through_other_clients(
     kind: type[AsyncHTTPClient], fault: str, serve: Serve, ears: Ears
