@@ -16,7 +16,7 @@ import httptools
 
 from .. import defaults
 from .answer import Answer, ConnectionBroken, DeadlineMissed, MalformedAnswer, SpokeTLS
-from .limits import too_large
+from .limits import most_bytes, too_large
 from .sending import Sending, resolve
 from .tls import farewell, is_alert
 
