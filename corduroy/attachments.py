@@ -149,7 +149,7 @@ class Attachments(Place[S]):
         taking = InMemory() if to is None else receiver(to)
         held = self._allowance() if to is None else None
         reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
-        await aside(reader.pour, taking)
+        await aside(reader.pour, taking, request=request)
         return bytes(taking.content) if isinstance(taking, InMemory) else taking.size
 
     @streamed
@@ -231,7 +231,8 @@ class Attachments(Place[S]):
         else:
             headers = {"Accept": "multipart/related, application/json"}
             request = Request("GET", path + asking, headers=headers)
-            found = await aside(fetch_whole, self._session, request, destination, progress)
+            fetching = self._session, request, destination, progress
+            found = await aside(fetch_whole, *fetching, request=request)
         return bound(found, self)
 
     async def _fetch_each(
@@ -246,7 +247,7 @@ class Attachments(Place[S]):
             taking = destination.receiver(name)
             held = allowance if isinstance(taking, InMemory) else None
             reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
-            await aside(reader.pour, taking)
+            await aside(reader.pour, taking, request=request)
         destination.settle(doc)
 
     def _allowance(self) -> Allowance:

@@ -43,11 +43,18 @@ class aside:
     Args:
         function: the coroutine function; it is called on the call's loop.
         *args: its arguments.
+        request (Request | None): what it sends, as often as the call says.
     """
 
-    def __init__(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        *args: Any,
+        request: Request | None = None,
+    ) -> None:
         self.function = function
         self.args = args
+        self.request = request
 
     def __await__(self) -> Any:
         return (yield self)
@@ -160,6 +167,8 @@ class Call(asyncio.Future[Any]):
             else:
                 if not self.strict:  # what takes its time by its nature does not count
                     self.deadline = None
+                if step.request is not None:
+                    step.request.retries = self.retries
                 in_task(loop, step.function(*step.args), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet
             loop.call_soon(self.resume, None, error)

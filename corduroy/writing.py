@@ -158,8 +158,7 @@ class Writing(Place[S]):
         ``HEAD /{db}/{docid}``, ``HEAD /{db}/_design/{ddoc}``, ``GET /{db}/{docid}``,
         ``GET /{db}/_design/{ddoc}``, ``GET /{db}/_local/{docid}``, ``PUT /{db}/{docid}``,
         ``PUT /{db}/_design/{ddoc}``, ``PUT /{db}/_local/{docid}``, ``POST /{db}/_all_docs``. POST and
-        GET look up what came of a copy whose answer was lost; the others, than COPY, are for PouchDB
-        Server.
+        GET look up what came of a copy whose answer was lost; all else than COPY is for PouchDB Server.
         """
         return await copy_doc(self, source, dest)
 

@@ -75,17 +75,19 @@ class Batches:
 
     Attributes:
         full (deque of Batch): those that wait.
-        closed_by (Exception | None): what is raised when a document comes too late.
     """
 
     def __init__(
         self, count: int | None, size: int | None, limit: Callable[[], int | None]
     ) -> None:
         self.full: deque[Batch] = deque()
-        self.closed_by: BaseException | None = None
+        self._closed_by: BaseException | None = None
         self._count = count
         self._size = size
         self._limit = limit
+        self._open: Batch  # and for how many documents and bytes it has room:
+        self._many: int
+        self._room: int
         self._begin()
 
     def __bool__(self) -> bool:
@@ -93,16 +95,22 @@ class Batches:
 
     def _begin(self) -> None:
         self._open = Batch()
-        self._bytes = 0
         self._many = self._count or defaults.bulk_count
         most = self._size or defaults.bulk_bytes
-        self._most = min(most, self._limit() or most)
+        most = min(most, self._limit() or most)
+        self._room = most if self._closed_by is None else -1
 
     def cut(self) -> None:
         """No more documents go into the batch that is open."""
         if self._open:
             self.full.append(self._open)
         self._begin()
+
+    def close(self, reason: BaseException) -> None:
+        """Cut, and raise the reason for every document that comes still; the first one counts."""
+        if self._closed_by is None:
+            self._closed_by = reason
+        self.cut()
 
     def take(self, doc: Any, name: str) -> None:
         """Take a document as it is now.
@@ -119,7 +127,10 @@ class Batches:
             return
         id = id_of(doc, name)
         body = encode_json(doc, name)
-        batch = self._room_for(len(body))
+        self._room -= len(body)
+        if self._room < 0:
+            self._make_room(len(body))
+        batch = self._open
         batch.docs.append(doc)
         batch.ids.append(id)
         batch.bodies.append(body)
@@ -128,17 +139,17 @@ class Batches:
 
     def add(self, draft: Draft) -> None:
         """Take a document that is a draft already."""
-        batch = self._room_for(len(draft.body))
-        batch.add(draft)
-        if len(batch) >= self._many:
+        self._room -= len(draft.body)
+        if self._room < 0:
+            self._make_room(len(draft.body))
+        self._open.add(draft)
+        if len(self._open) >= self._many:
             self.cut()
 
-    def _room_for(self, size: int) -> Batch:
-        """The batch where so many bytes more go."""
-        if self.closed_by is not None:
-            raise self.closed_by
-        self._bytes += size
-        if self._bytes > self._most and self._open:
+    def _make_room(self, size: int) -> None:
+        """Begin another batch for so many bytes: a batch alone may be any document, however large."""
+        if self._closed_by is not None:
+            raise self._closed_by
+        if self._open:
             self.cut()
-            self._bytes = size
-        return self._open
+            self._room -= size

@@ -62,8 +62,7 @@ class Sending:
 
     def close(self) -> None:
         """Take no more documents."""
-        if self.batches.closed_by is None:
-            self.batches.closed_by = RuntimeError("this writer is closed")
+        self.batches.close(RuntimeError("this writer is closed"))
 
     def _launch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -90,7 +89,8 @@ class Sending:
     def _fail(self, error: BaseException) -> None:
         """Give up."""
         if self.failure is None and not self._terms.ending:
-            self.failure = self.batches.closed_by = error
+            self.failure = error
+            self.batches.close(error)
             self._end(str(error) or type(error).__name__, cancel=False)
 
     def _end(self, reason: str, cancel: bool) -> None:
@@ -98,6 +98,5 @@ class Sending:
         for call, delivery in list(self._flying.items()):
             if cancel or delivery.pausing:
                 call.cancel()
-        self.batches.cut()
         while self.batches.full:
             self._terms.account.lose(self.batches.full.popleft().drafts(), UNSENT, reason)

@@ -233,6 +233,18 @@ def test_it_is_tried_as_often_as_it_is_said(db, proxy, call):
         assert proxy.requests - before == retries + 1
 
 
+def test_so_is_an_attachment_that_comes_in_pieces(db, straight, proxy, call):
+    straight.save({"_id": "whole", "_attachments": {"a": b"content"}})
+    call(db.get_with_attachments, "whole")
+    for method, *given in ((db.get_attachment, "whole", "a"), (db.get_with_attachments, "whole")):
+        for retries in (0, 2):
+            proxy.plan = lambda request: unavailable()
+            before = proxy.requests
+            with pytest.raises(ServerError):
+                call(method, *given, to=lambda piece: None, retries=retries)
+            assert proxy.requests - before == retries + 1
+
+
 def test_a_budget_keeps_a_sick_server_from_being_hammered(db, proxy, call, monkeypatch):
     monkeypatch.setattr(defaults, "retry_budget", 5)
     proxy.plan = lambda request: unavailable()
