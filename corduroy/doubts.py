@@ -84,7 +84,9 @@ async def written_as(path: str, drafts: Sequence[Written], since: Any) -> list[s
     return found
 
 
-async def written(path: str, id: str, base: str | None, is_it: IsIt) -> str | None:
+async def written(
+    path: str, id: str, base: str | None, is_it: IsIt, row: Mapping[str, Any] | None = None
+) -> str | None:
     """Look up whether a document has been written that carried a revision or began with its id.
 
     Args:
@@ -92,6 +94,7 @@ async def written(path: str, id: str, base: str | None, is_it: IsIt) -> str | No
         id (str): the document's id.
         base (str | None): the revision that was to be replaced.
         is_it: tells of a document whether it is what was to be written.
+        row (dict | None): what `rows_of` has found of it; None: it is asked for.
 
     Returns:
         str | None: its revision; None: it is not written, or nobody can tell any more.
@@ -99,13 +102,16 @@ async def written(path: str, id: str, base: str | None, is_it: IsIt) -> str | No
     Endpoints: ``POST /{db}/_all_docs``, ``GET /{db}/{docid}``, ``GET /{db}/_design/{ddoc}``,
     ``GET /{db}/_local/{docid}``.
     """
-    row = (await rows_of(path, [id]))[id]
+    if row is None:
+        row = (await rows_of(path, [id]))[id]
     current = row.get("doc") or {}
     rev = (row.get("value") or {}).get("rev") or current.get("_rev")
     if rev is None or rev == base:
         return None
     if id.startswith("_local/"):  # these have no history
         return str(rev) if is_it(current) else None
+    if _generation(rev) == _generation(base) + 1 and is_it(current):
+        return str(rev)  # as nearly always: nobody else was there
     return await _Search(path, id, rev, base, is_it, there=False).run()
 
 
@@ -158,12 +164,23 @@ async def bulk_results(
     results: list[Mapping[str, Any]] = list((await request).json(list[shapes.Result]))
     if request.doubted and any(result.get("error") == "conflict" for result in results):
         sent = {doc["_id"]: doc for doc in map(decode_json, bodies)}
-        for at, result in enumerate(results):
-            if result.get("error") == "conflict" and (doc := sent.get(result["id"])):
-                rev = await written(path, doc["_id"], doc.get("_rev"), saying(doc))
-                if rev is not None:
-                    results[at] = {"ok": True, "id": doc["_id"], "rev": rev}
+        refused = {
+            at: sent[result["id"]]
+            for at, result in enumerate(results)
+            if result.get("error") == "conflict" and result["id"] in sent
+        }
+        rows = await rows_of(path, [doc["_id"] for doc in refused.values()])
+        for at, doc in refused.items():
+            id = doc["_id"]
+            rev = await written(path, id, doc.get("_rev"), saying(doc), rows[id])
+            if rev is not None:
+                results[at] = {"ok": True, "id": id, "rev": rev}
     return results
+
+
+def _generation(rev: str | None) -> int:
+    """How many edits a revision is from nothing."""
+    return int(rev.partition("-")[0]) if rev else 0
 
 
 def can_be_compared(path: str) -> bool:

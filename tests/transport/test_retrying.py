@@ -84,6 +84,14 @@ def test_a_list_is_written_once(db, straight, proxy, call, fault):
     assert {doc["_rev"][:2] for doc in docs} == {"1-"}
 
 
+def test_what_became_of_a_list_is_asked_in_one_request(db, straight, proxy, call):
+    docs = [{"_id": f"{n}", "n": n} for n in range(500)]
+    proxy.next(Lost())
+    assert call(db.save, docs).saved == 500
+    assert proxy.requests == 3
+    assert [straight.get(doc["_id"]) for doc in docs[::100]] == docs[::100]
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_deletion_is_done_once(db, straight, proxy, call, fault):
     doc = {"_id": "d"}
