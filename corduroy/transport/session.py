@@ -23,7 +23,6 @@ from ..errors import HTTPError, Unauthorized
 from .answer import Answer, ConnectionBroken
 from .auth import Auth, Grant
 from .client import KeepAliveHTTPClient
-from .connection import Connection
 from .events import OnRequest
 from .exchanging import Exchanging, unzip
 from .messages import Request
@@ -32,6 +31,7 @@ from .pool import Pool
 from .retrying import PASSING, Attempts, Budget
 from .stream import Stream
 from .tls import trust, warn_if_unchecked
+from .upcoming import Exchange
 from .way import Way, Ways, lives, probe
 
 T = TypeVar("T")
@@ -144,6 +144,8 @@ class Session(Exchanging):
         ways = self._ways
         way = ways.only or ways.living()
         client = self._clients.known(loop)
+        if client is None and asyncio._get_running_loop() is loop:
+            client = self._clients.here()
         if (
             way is not None
             and request.repeatable
@@ -181,7 +183,7 @@ class Session(Exchanging):
         waiting: Waiting,
         due: float,
         began: float,
-        connection: Connection,
+        connection: Exchange,
     ) -> None:
         """An exchange that nobody awaits is over."""
         answer = failure = None
