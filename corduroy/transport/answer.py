@@ -24,6 +24,10 @@ class ConnectionBroken(ConnectionError):
     reused = False
 
 
+class ClientClosed(ConnectionBroken):
+    """The program has closed the client: nobody wants another attempt."""
+
+
 class DeadlineMissed(TimeoutError):
     """The exchange was not done in the time it had.
 

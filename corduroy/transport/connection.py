@@ -176,11 +176,15 @@ class Connection(Sending, asyncio.Protocol):
         self.served += 1
         return True
 
-    def abort(self) -> None:
-        """Close at once; an exchange that is under way breaks."""
+    def abort(self, why: BaseException | None = None) -> None:
+        """Close at once; an exchange that is under way breaks.
+
+        Args:
+            why (BaseException | None): what it ends with.
+        """
         self.usable = False
         if not self._done:  # else this end could pass for the end of the body
-            self._break(ConnectionBroken("the connection was closed on this side"))
+            self._break(why or ConnectionBroken("the connection was closed on this side"))
         self._silence()
         self._transport.abort()
         self._tell()

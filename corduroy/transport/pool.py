@@ -12,12 +12,15 @@ from typing import Any
 
 from tornado.netutil import is_valid_ip
 
-from .answer import Answer, ConnectionBroken
+from .answer import Answer, ClientClosed, ConnectionBroken
 from .connection import Connection, PlainConnection
 from .deadline import until
 from .idle import Idle, Origin
 from .sending import Producer
 from .slots import Slots
+from .upcoming import Exchange, Upcoming
+
+_CLOSED = "the client was closed"
 
 # The methods whose requests may be sent twice.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -99,7 +102,7 @@ class Pool:
     ) -> None:
         self.loop = loop
         self.max_body_size = max_body_size
-        self._slots = Slots(loop, max_clients)
+        self.slots = Slots(loop, max_clients)
         self._idle = Idle(loop, idle_timeout)
         self._open: dict[Connection, Origin] = {}  # idle or not
         self._closed = False
@@ -172,45 +175,58 @@ class Pool:
         done_by: float,
         safe: bool,
         bodiless: bool,
-        over: Callable[[Connection], None],
+        over: Callable[[Exchange], None],
         now: float,
-    ) -> Connection | None:
-        """Send a request at once, if there is a slot for it and a connection at hand.
+    ) -> Connection | Upcoming | None:
+        """Send a request as soon as its turn has come, and call somebody when the exchange is over.
 
         Args:
             origin, head, done_by, safe, bodiless: as of `Outgoing`.
-            over: is called with the connection when the exchange is over, and must `release` it.
+            over: is called with the exchange, and must `release` it.
             now (float): the loop's time.
 
         Returns:
-            Connection | None: where it is under way; None if it would have to wait.
+            Connection | Upcoming | None: the exchange; None if the pool is closed.
         """
-        slots = self._slots
-        if self._closed or not slots.free:
+        if self._closed:
             return None
-        connection = self._idle.find(origin, safe, slots.taken > 1, now)
-        if connection is not None:
+        slots = self.slots
+        if slots.free:
             slots.taken += 1
-            connection.start(head, True, bodiless, done_by, over)
-        return connection
+            connection = self._idle.find(origin, safe, slots.taken > 1, now)
+            if connection is not None:
+                connection.start(head, True, bodiless, done_by, over)
+                return connection
+            upcoming = Upcoming(self, origin, head, done_by, safe, bodiless, over)
+            upcoming.dial()
+        else:
+            upcoming = Upcoming(self, origin, head, done_by, safe, bodiless, over)
+            upcoming.wait()
+        return upcoming
 
-    def release(self, connection: Connection) -> None:
-        """End an exchange: keep the connection if it can be used again, and give the slot back."""
-        self._idle.keep_or_close(self._open.get(connection), connection)
-        self._slots.give_back()
+    def release(self, exchange: Exchange) -> None:
+        """End an exchange: keep its connection if that can be used again, and give the slot back."""
+        if isinstance(exchange, Connection):
+            self._idle.keep_or_close(self._open.get(exchange), exchange)
+        self.slots.give_back()
 
     def release_apart(self, connection: Connection) -> None:
         """As `release`, of a connection that `open_apart` gave."""
         self._idle.keep_or_close(self._open.get(connection), connection)
-        self._idle.make_room(self.max_clients - self._slots.taken)
+        self._idle.make_room(self.max_clients - self.slots.taken)
 
     def close(self) -> None:
         """Close every connection; exchanges under way break."""
         self._closed = True
         self._idle.close()
+        # These first: else they would be next.
+        self.slots.close(lambda: self._gone(_CLOSED))
         for connection in list(self._open):
-            connection.abort()
-        self._slots.close(ConnectionBroken("the client was closed"))
+            connection.abort(self._gone("the connection was closed on this side"))
+
+    def _gone(self, said: str) -> BaseException:
+        """What an exchange ends with; if its loop is at an end, nobody would hear of a failure."""
+        return ClientClosed(said) if self.loop.is_running() else asyncio.CancelledError()
 
     async def open_apart(self, out: Outgoing, within: float) -> tuple[Connection, Answer]:
         """Like `open`, on a connection that is apart from all others: it takes no slot, and may last
@@ -227,7 +243,10 @@ class Pool:
         if self._closed:
             raise RuntimeError("the client has been closed")
         while True:
-            connection = self._at_hand(out) or await self._dial(out)
+            connection = self.at_hand(out.origin, out.safe)
+            out.reused = connection is not None
+            if connection is None:
+                connection = await self._dial(out.origin, out.connect_by)
             due = self.loop.time() + within if within else 0.0
             try:
                 connection.start(out.head, False, out.bodiless, due)
@@ -246,7 +265,7 @@ class Pool:
     @property
     def max_clients(self) -> int:
         """How many exchanges may be under way at once."""
-        return self._slots.most
+        return self.slots.most
 
     @property
     def connections(self) -> int:
@@ -256,33 +275,34 @@ class Pool:
     async def _acquire(self, out: Outgoing) -> Connection:
         if self._closed:
             raise RuntimeError("the client has been closed")
-        slots = self._slots
+        slots = self.slots
         await slots.take(out.connect_by)
         try:
-            connection = self._at_hand(out)
-            if connection is None:
-                self._idle.make_room(slots.most - slots.taken)
-                connection = await self._dial(out)
-            return connection
+            connection = self.at_hand(out.origin, out.safe)
+            out.reused = connection is not None
+            return connection or await self.connect(out.origin, out.connect_by)
         except BaseException:
             slots.give_back()
             raise
 
-    def _at_hand(self, out: Outgoing) -> Connection | None:
-        now, in_throng = self.loop.time(), self._slots.taken > 1
-        connection = self._idle.find(out.origin, out.safe, in_throng, now)
-        out.reused = connection is not None
-        return connection
+    def at_hand(self, origin: Origin, safe: bool) -> Connection | None:
+        """A connection that is idle and can be used, if there is one; arguments as of `Outgoing`."""
+        return self._idle.find(origin, safe, self.slots.taken > 1, self.loop.time())
 
-    async def _dial(self, out: Outgoing) -> Connection:
-        host, port, tls, family, source = out.origin
+    async def connect(self, origin: Origin, connect_by: float) -> Connection:
+        """Make a connection for whoever has a slot; arguments as of `Outgoing`."""
+        self._idle.make_room(self.slots.most - self.slots.taken)
+        return await self._dial(origin, connect_by)
+
+    async def _dial(self, origin: Origin, connect_by: float) -> Connection:
+        host, port, tls, family, source = origin
         options: dict[str, Any] = {}
         # An address is one: nothing to race for, nor to leave open when the race is called off.
         # uvloop's loop does not know of it.
         if isinstance(self.loop, asyncio.BaseEventLoop) and not is_valid_ip(host):
             options["happy_eyeballs_delay"] = 0.25
         kind = PlainConnection if tls is None else Connection
-        async with until(out.connect_by, "Timeout while connecting"):
+        async with until(connect_by, "Timeout while connecting"):
             connection: Connection
             _, connection = await self.loop.create_connection(
                 lambda: kind(self.loop, self._forget),
@@ -294,7 +314,10 @@ class Pool:
                 **options,
             )
         connection.max_body_size = self.max_body_size
-        self._open[connection] = out.origin
+        self._open[connection] = origin
+        if self._closed:
+            connection.abort()
+            raise ClientClosed(_CLOSED)
         return connection
 
     def _forget(self, connection: Connection) -> None:

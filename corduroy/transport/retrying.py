@@ -13,7 +13,7 @@ from tornado.httpclient import HTTPClientError
 
 from .. import defaults
 from ..errors import HTTPError, lacks_a_part
-from .answer import BodyTooLarge, ConnectionBroken, DeadlineMissed
+from .answer import BodyTooLarge, ClientClosed, ConnectionBroken, DeadlineMissed
 from .backoff import Backoff, retry_after
 from .messages import Request
 from .tls import is_distrust
@@ -105,6 +105,8 @@ class Attempts:
         if error.code not in PASSING or lacks_a_part(error):
             return None
         cause = error.__cause__
+        if isinstance(cause, ClientClosed):
+            return None
         if error.code != 429 and self.ways.only is None:
             way.failed(error.reason or error.error)
         if is_distrust(cause) or isinstance(cause, BodyTooLarge):

@@ -23,7 +23,6 @@ from ..errors import HTTPError, Unauthorized
 from .answer import Answer, ConnectionBroken
 from .auth import Auth, Grant
 from .client import KeepAliveHTTPClient
-from .connection import Connection
 from .events import OnRequest
 from .exchanging import Exchanging, unzip
 from .loops import process
@@ -33,6 +32,7 @@ from .pool import Pool
 from .retrying import PASSING, Attempts, Budget
 from .stream import Stream
 from .tls import trust, warn_if_unchecked
+from .upcoming import Exchange
 from .way import Way, Ways, lives, probe
 
 T = TypeVar("T")
@@ -148,6 +148,8 @@ class Session(Exchanging):
         if clients.generation != process.generation:
             clients.forget_inherited()
         client = clients.of.get(loop)
+        if client is None and asyncio._get_running_loop() is loop:
+            client = clients.here()
         if (
             way is not None
             and request.repeatable
@@ -185,7 +187,7 @@ class Session(Exchanging):
         waiting: Waiting,
         due: float,
         began: float,
-        connection: Connection,
+        connection: Exchange,
     ) -> None:
         """An exchange that nobody awaits is over."""
         answer = failure = None

@@ -8,9 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import collections
+from collections.abc import Callable
+from typing import Protocol
 
 from .. import defaults
 from .deadline import until
+
+
+class Turn(Protocol):
+    """Whoever waits for a slot."""
+
+    def come(self) -> bool:
+        """It has one; False: it does not want it any more."""
+
+    def fail(self, error: BaseException) -> None:
+        """It will never have one."""
+
+
+class _Awaited:
+    """A turn that a coroutine waits for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[None] = loop.create_future()
+
+    def come(self) -> bool:
+        if self.future.done():
+            return False
+        self.future.set_result(None)
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class Slots:
@@ -32,9 +61,7 @@ class Slots:
         self._most = most
         self.taken = 0
         # In the order in which they came; one that stops waiting is found among thousands at once.
-        self._waiting: collections.OrderedDict[asyncio.Future[None], None] = (
-            collections.OrderedDict()
-        )
+        self._waiting: collections.OrderedDict[Turn, None] = collections.OrderedDict()
 
     @property
     def most(self) -> int:
@@ -60,30 +87,43 @@ class Slots:
         if self.free:
             self.taken += 1
             return
-        turn = self._loop.create_future()
-        self._waiting[turn] = None
+        turn = _Awaited(self._loop)
+        self.enter(turn)
         try:
             async with until(deadline, "Timeout in request queue"):
-                await turn
+                await turn.future
         except BaseException:
-            if turn in self._waiting:
-                del self._waiting[turn]
-            elif turn.done() and not turn.cancelled() and turn.exception() is None:
+            future = turn.future
+            if not self.leave(turn) and not future.cancelled() and future.exception() is None:
                 self.give_back()  # it came too late: to the next
             raise
+
+    def enter(self, turn: Turn) -> None:
+        """Wait for one at the end of the queue."""
+        self._waiting[turn] = None
+
+    def leave(self, turn: Turn) -> bool:
+        """Wait no longer.
+
+        Returns:
+            bool: whether it was still waiting.
+        """
+        if turn not in self._waiting:
+            return False
+        del self._waiting[turn]
+        return True
 
     def give_back(self) -> None:
         """Give one back: whoever has waited longest gets it."""
         self.taken -= 1
         while self._waiting and self.taken < self.most:
             turn, _ = self._waiting.popitem(last=False)
-            if not turn.done():
-                turn.set_result(None)
-                self.taken += 1
+            self.taken += 1
+            if not turn.come():
+                self.taken -= 1
 
-    def close(self, error: Exception) -> None:
-        """Tell all who wait that there is nothing to wait for."""
+    def close(self, error: Callable[[], BaseException]) -> None:
+        """Tell all who wait, each by an error of their own, that there is nothing to wait for."""
         while self._waiting:
             turn, _ = self._waiting.popitem(last=False)
-            if not turn.done():
-                turn.set_exception(error)
+            turn.fail(error())

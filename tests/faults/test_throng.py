@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from corduroy import Couch, Database, HTTPError, RequestTimeout, defaults
+from corduroy import ConnectionFailed, Couch, Database, HTTPError, RequestTimeout, defaults
 from tests.faults import report, scale
 from tests.faults.kinds import WEIGHTS
 from tests.faults.leftovers import leaving_nothing
@@ -161,6 +161,22 @@ async def test_a_deadline_runs_out_in_the_queue_as_well(serve: Serve, turnstile:
         assert (await last)._id == "last"
         assert [doc._id for doc in await asyncio.gather(*patient)] == IDS[:CONNECTIONS]
         await _all_slots_are_free(db, turnstile)
+
+
+async def test_closing_ends_what_is_under_way_and_what_waits(
+    serve: Serve, turnstile: Turnstile
+) -> None:
+    server = serve(turnstile)
+    async with leaving_nothing():
+        couch = Couch(server.url)
+        db = couch.database("db")
+        calls = [db.get(id) for id in IDS]
+        inside = await turnstile.next(CONNECTIONS)
+        await couch.close()
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(error) for error in failed} == {ConnectionFailed}
+        _let_go(inside)
+    assert server.met == CONNECTIONS
 
 
 async def _all_slots_are_free(db: Database[Any], turnstile: Turnstile) -> None:
@@ -334,7 +350,7 @@ async def test_so_it_does_where_much_fails_and_deadlines_run_out(
 _SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-from corduroy import Couch, defaults
+from corduroy import ConnectionFailed, Couch, defaults
 
 COUNT, ANSWER = int(sys.argv[1]), b'HTTP/1.1 200 OK\\r\\nContent-Length: 11\\r\\n\\r\\n{"ok":true}'
 defaults.max_clients = 10
