@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from corduroy import Couch
@@ -33,14 +33,15 @@ class Teller:
         by_future, by_callback, blocking = (stories[at::3] for at in range(3))
         with ThreadPoolExecutor(len(blocking)) as threads:
             told = [threads.submit(self._block, story) for story in blocking]
-            asyncio.run(self._tell(by_future, by_callback))
-            for one in told:
-                one.result()
+            asyncio.run(self._tell(by_future, by_callback, told))
 
-    async def _tell(self, by_future: list[Story], by_callback: list[Story]) -> None:
+    async def _tell(
+        self, by_future: list[Story], by_callback: list[Story], elsewhere: list[Future[None]]
+    ) -> None:
         await asyncio.gather(
             *[self._await(story) for story in by_future],
             *[self._call_back(story) for story in by_callback],
+            *map(asyncio.wrap_future, elsewhere),  # whose calls closing would end, too
         )
         for couch in self._servers.values():
             await couch.close()
