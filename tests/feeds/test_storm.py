@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from corduroy import Couch, Database
-from tests.faults import report
+from tests.faults import report, scale
 from tests.faults.proxy import (
     Cut,
     CutInCharacter,
@@ -32,8 +32,8 @@ from tests.faults.proxy import (
     unavailable,
 )
 
-CHANGES = 20_000
-FAULTS = 500
+CHANGES = 20_000 * scale.SCALE
+FAULTS = 500 * scale.SCALE
 
 STEP = 250  # how many are written at once
 LEAD = 250  # by how many the writer is ahead of the slowest listener
@@ -138,20 +138,21 @@ WAYS: list[Callable[..., Any]] = [by_callback, by_async_for, by_for]
 class Listener:
     """One way to consume a feed, in a storm of its own."""
 
-    def __init__(self, number: int, db: Database[Any], url: str) -> None:
+    def __init__(self, number: int, seed: int, db: Database[Any], url: str) -> None:
         self.ids: list[str] = []
         self.faults = 0
-        self._way, self._seed = WAYS[number], number
+        self.seed = seed
+        self._way = WAYS[number]
         self._db, self._url = db, url
 
     def listen(self) -> None:
-        with Storm(self._url, self._seed) as storm:
+        with Storm(self._url, self.seed) as storm:
             asyncio.run(self._listen(storm.url))
             self.faults = storm.faults
 
     async def _listen(self, url: str) -> None:
         options = {"feed": "continuous", "since": 0, "limit": CHANGES, "heartbeat": 0.25}
-        async with Couch(url) as couch, asyncio.timeout(600):
+        async with Couch(url) as couch, asyncio.timeout(600 * scale.SCALE):
             await self._way(couch.database(self._db.name), options, self.ids)
 
 
@@ -168,7 +169,8 @@ def write(db: Database[Any], listeners: list[Listener], over: threading.Event) -
 @pytest.fixture(scope="module")
 def listeners(target: Database[Any], couchdb_url: str) -> dict[str, Listener]:
     """What came of the storm in each of the ways; all at once, since most of it is waiting."""
-    listeners = [Listener(number, target, couchdb_url) for number in range(len(WAYS))]
+    seed = scale.seed(0)
+    listeners = [Listener(n, seed + n, target, couchdb_url) for n in range(len(WAYS))]
     over = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(len(WAYS) + 1) as threads:
         writing = threads.submit(write, target, listeners, over)
@@ -186,6 +188,8 @@ def test_every_change_comes_once_and_in_order_whatever_breaks(
 ) -> None:
     expected = [change["id"] for change in target.changes()["results"]]
     assert len(expected) == CHANGES
-    assert listeners[way].ids == expected
-    assert listeners[way].faults >= FAULTS
-    report.note(way, changes=CHANGES, faults=listeners[way].faults, lost=0, repeated=0)
+    listener = listeners[way]
+    assert listener.ids == expected
+    assert listener.faults >= FAULTS
+    figures = {"changes": CHANGES, "faults": listener.faults, "lost": 0, "repeated": 0}
+    report.note(way, **figures, seed=listener.seed)
