@@ -27,6 +27,7 @@ PROOFS = {
     "tests/faults/test_hostile_shapes.py": "Odd answers",
     "tests/faults/test_hostile_sizes.py": "Huge answers",
     "tests/faults/test_hostile_redirects.py": "Redirects",
+    "tests/faults/test_hostile_clients.py": "Broken answers, through other clients",
     "tests/faults/test_tls_failures.py": "TLS",
     "tests/faults/test_secrets.py": "Secrets",
     "tests/injection/test_paths.py": "Names in paths",
@@ -34,15 +35,16 @@ PROOFS = {
     "tests/injection/test_headers.py": "Values in headers",
     "tests/injection/test_urls.py": "Urls",
     "tests/injection/test_files.py": "Files and cursors",
-    "tests/injection/test_clients.py": "Other clients",
+    "tests/injection/test_clients.py": "Names and values, through other clients",
 }
 
 INTRODUCTION = """\
 # Reliability
 
-What is proved by faults, load and attack, and what it came to when `make reliability` ran last. Faults
-come from a proxy between client and server, which resets, cuts, stalls, delays and loses at random, as
-a seed has it. [Errors](guide/errors.md) tells what a program sees of a fault.
+What is proved by faults, load and attack, and what it came to when `make reliability` ran last. Most
+faults come from a proxy between the client and a real server, which resets, cuts, stalls, delays and
+loses at random, as a seed has it; answers that no server gives come from servers with a script.
+[Deadlines and retries](guide/deadlines.md) tells what becomes of a call that meets a fault.
 """
 
 AGAIN = """\
@@ -77,14 +79,28 @@ def page(known: Mapping[str, Any]) -> Iterator[str]:
     for server, of_server in known.items():
         yield f"- {server}: {made(**of_server['made'])}"
     yield ""
-    yield row(["proof", *known])
-    yield row(["---", *("---" for _ in known)])
+    servers = columns(known)
+    yield row(["proof", *servers])
+    yield row(["---", *("---" for _ in servers)])
     for proof, title in PROOFS.items():
-        of_servers = [of_server["proofs"].get(proof, {}) for of_server in known.values()]
+        of_servers = [proofs.get(proof, {}) for proofs in servers.values()]
         if any(of_servers):
-            yield row([f"**{title}** (`{proof}`): {shown(proof)}", *map(cell, of_servers)])
+            yield row([f"**{title}**<br>{shown(proof)}<br>`{proof}`", *map(cell, of_servers)])
     yield ""
     yield AGAIN
+
+
+def columns(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the proofs did to each server; what they did to several of a kind is told with that kind."""
+    servers: dict[str, dict[str, Any]] = {}
+    for server, of_server in known.items():
+        kind, _, several = server.partition(", ")
+        for proof, did in of_server["proofs"].items():
+            of_kind = servers.setdefault(kind, {}).setdefault(proof, {"figures": {}})
+            of_kind |= {name: value for name, value in did.items() if name != "figures"}
+            for what, figures in did.get("figures", {}).items():
+                of_kind["figures"][f"{what}, {several}" if several else what] = figures
+    return servers
 
 
 def made(date: str, scale: int, corduroy: str, python: str, platform: str, cpus: int) -> str:
@@ -104,9 +120,10 @@ def cell(did: Mapping[str, Any]) -> str:
     """What a proof did on one server."""
     if not did:
         return "-"
-    lines = [f"{what}: {told(**figures)}" for what, figures in did.get("figures", {}).items()]
+    lines = [f"{what}: {told(**figures)}" for what, figures in did["figures"].items()]
     if "passed" in did:
-        lines.append(f"{did['passed']:,} tests, {did['seconds']:,.0f} s")
+        tests = "1 test" if did["passed"] == 1 else f"{did['passed']:,} tests"
+        lines.append(f"{tests}, {did['seconds']:,.0f} s")
     return "<br>".join(lines)
 
 
