@@ -191,16 +191,17 @@ class Pool:
         if self._closed:
             return None
         slots = self.slots
-        if slots.free:
+        free = slots.free
+        if free:
             slots.taken += 1
             connection = self._idle.find(origin, safe, slots.taken > 1, now)
             if connection is not None:
                 connection.start(head, True, bodiless, done_by, over)
                 return connection
-            upcoming = Upcoming(self, origin, head, done_by, safe, bodiless, over)
+        upcoming = Upcoming(self, origin, head, done_by, safe, bodiless, over, now)
+        if free:
             upcoming.dial()
         else:
-            upcoming = Upcoming(self, origin, head, done_by, safe, bodiless, over)
             upcoming.wait()
         return upcoming
 

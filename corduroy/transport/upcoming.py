@@ -37,12 +37,12 @@ class Upcoming:
 
     Args:
         pool (Pool): where it takes place.
-        origin, head, done_by, safe, bodiless, over: as of `Pool.begin`.
+        origin, head, done_by, safe, bodiless, over, now: as of `Pool.begin`.
     """
 
     __slots__ = (
-        "_bodiless", "_connection", "_dialing", "_done_by", "_error", "_given_up", "_head", "_origin",
-        "_over", "_pool", "_safe", "_timer", "served",
+        "_bodiless", "_connect_by", "_connection", "_dialing", "_done_by", "_error", "_given_up",
+        "_head", "_origin", "_over", "_pool", "_safe", "_timer", "served",
     )  # fmt: skip
 
     def __init__(
@@ -54,11 +54,15 @@ class Upcoming:
         safe: bool,
         bodiless: bool,
         over: Callable[[Exchange], None],
+        now: float,
     ) -> None:
         self._pool = pool
         self._origin = origin
         self._head = head
         self._done_by = done_by
+        seconds = defaults.connect_timeout
+        limits = (done_by, now + seconds if seconds else 0.0)
+        self._connect_by = min(filter(None, limits), default=0.0)
         self._safe = safe
         self._bodiless = bodiless
         self._over = over
@@ -73,8 +77,8 @@ class Upcoming:
         """Wait for its turn."""
         pool = self._pool
         pool.slots.enter(self)
-        if connect_by := self._connect_by():
-            self._timer = pool.loop.call_at(connect_by, self._run_out)
+        if self._connect_by:
+            self._timer = pool.loop.call_at(self._connect_by, self._run_out)
 
     def come(self) -> bool:
         """It has a slot."""
@@ -89,7 +93,7 @@ class Upcoming:
     def dial(self) -> None:
         """Make a connection; it has a slot."""
         pool = self._pool
-        self._dialing = pool.loop.create_task(pool.connect(self._origin, self._connect_by()))
+        self._dialing = pool.loop.create_task(pool.connect(self._origin, self._connect_by))
         self._dialing.add_done_callback(self._dialled)
 
     def fail(self, error: BaseException) -> None:
@@ -115,12 +119,6 @@ class Upcoming:
         """Raises why it did not come about."""
         assert self._error is not None
         raise self._error
-
-    def _connect_by(self) -> float:
-        """The loop's time by which it must be on its way; 0: no limit."""
-        seconds = defaults.connect_timeout
-        limits = [self._done_by, self._pool.loop.time() + seconds if seconds else 0.0]
-        return min(filter(None, limits), default=0.0)
 
     def _run_out(self) -> None:
         if self._pool.slots.leave(self):
