@@ -401,6 +401,6 @@ def test_waiting_costs_little() -> None:
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     each, peak, after = map(int, done.stdout.split())
-    assert 0 < each < 8 * 1024
+    assert 0 < each < 4 * 1024
     assert after - peak < count * 1024  # the second throng finds the place of the first
     report.note("queue", waiting=count, bytes_each=each)
