@@ -68,13 +68,14 @@ class Ears:
         self._log.emit = self._record  # type: ignore[method-assign]
 
     def __enter__(self) -> Ears:
-        root = logging.getLogger()
+        root, ours = logging.getLogger(), logging.getLogger("corduroy")
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(contextlib.redirect_stdout(self._output))
         self._stack.enter_context(contextlib.redirect_stderr(self._output))
         told = self._stack.enter_context(warnings.catch_warnings(record=True, action="always"))
         self._stack.callback(lambda: self.hear("warning", *(str(each.message) for each in told)))
-        self._stack.callback(root.setLevel, root.level)
+        for logger in (root, ours):  # the command line's --verbose sets ours
+            self._stack.callback(logger.setLevel, logger.level)
         self._stack.callback(root.removeHandler, self._log)
         root.addHandler(self._log)
         root.setLevel(1)

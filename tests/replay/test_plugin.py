@@ -147,10 +147,10 @@ def test_without_a_couchdb_3_there_is_nothing_to_record(run, upstream, monkeypat
 def test_a_recording_takes_the_former_one_s_place_alone(run, couchdb, pytester):
     run("def test_a(couch3): couch3.version()\ndef test_b(couch3): couch3.info()", "--record")
     first = _recording(pytester)["tests"]
-    run("def test_a(couch3): couch3.all_dbs()", "--record")
+    run("def test_a(couch3): couch3.up()", "--record")
     second = _recording(pytester)["tests"]
     assert second["test_b"] == first["test_b"]
-    assert second["test_a"][0]["request"]["path"] == "/_all_dbs"
+    assert second["test_a"][0]["request"]["path"] == "/_up"
 
 
 def test_other_parameters_have_recordings_of_their_own(run, couchdb, elsewhere, pytester):
