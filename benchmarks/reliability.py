@@ -120,7 +120,9 @@ def cell(did: Mapping[str, Any]) -> str:
     """What a proof did on one server."""
     if not did:
         return "-"
-    lines = [f"{what}: {told(**figures)}" for what, figures in did["figures"].items()]
+    lines = [
+        f"{what.replace('_', ' ')}: {told(**figures)}" for what, figures in did["figures"].items()
+    ]
     if "passed" in did:
         tests = "1 test" if did["passed"] == 1 else f"{did['passed']:,} tests"
         lines.append(f"{tests}, {did['seconds']:,.0f} s")
