@@ -48,6 +48,7 @@ NOT_RUN = {
     ("docs/guide/getting-started.md", "export COUCHDB_URL=http://admin:secret@127.0.0.1:5984"): (
         "names somebody's server"
     ),
+    ("docs/reliability.md", "make reliability"): "runs the proofs; make test runs them, too",
     ("docs/guide/testing.md", "python -m corduroy.testing"): (
         "waits for Ctrl-C; tests/testing/test_command.py runs it in each form"
     ),
