@@ -23,7 +23,8 @@ PROOFS := tests/faults tests/injection tests/feeds/test_storm.py
 PROVE = CORDUROY_SOAK=$(or $(SOAK),1) CORDUROY_RELIABILITY=build/reliability.json \
 	$(BIN)/python -m pytest -q -p tests.faults.report $(PROOFS)
 
-.PHONY: help demo livefeed test lint docs bench performance soak reliability record clean
+.PHONY: help demo livefeed test through-simple through-curl lint docs bench performance soak
+.PHONY: reliability record clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -39,7 +40,12 @@ livefeed: $(STAMPS)/base  ## a page with a database's changes as they happen, wr
 test: lint docs  ## everything: lint, types, docs, and the whole suite
 	@$(NODE)
 	$(BIN)/python -m pytest
+	@$(MAKE) --jobs=2 --output-sync through-simple through-curl
+
+through-simple:
 	$(BIN)/python -m pytest -q --http-client=simple $(LEAVES_SOCKETS) $(THROUGH_ANY_CLIENT)
+
+through-curl:
 	$(BIN)/python -m pytest -q --http-client=curl $(THROUGH_ANY_CLIENT)
 
 lint: $(STAMPS)/test,docs,lint  ## ruff and mypy
