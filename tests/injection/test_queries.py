@@ -156,8 +156,7 @@ RESERVED = {
     "callback",
     "timeout",
     "retries",
-    *["key", "keys", "startkey", "start_key"],
-    "endkey",
+    *["key", "keys", "startkey", "start_key", "endkey", "end_key"],  # which are JSON
 }
 
 
