@@ -26,6 +26,9 @@ OnResult = Callable[[Any, Status], Any]
 Progress = Callable[[int], Any]
 
 
+_UNSAID = object()
+
+
 class Writer(Styled[S]):
     """Writes documents of any number, in flat memory; `Database.writer` makes one.
 
@@ -90,7 +93,8 @@ class Writer(Styled[S]):
         self._batches = self._sending.batches
         # What there is to await in `async with` if there is nothing to wait for. To ask which loop runs
         # is a system call, and costs as much as to encode a small document.
-        self._ready: asyncio.Future[None] | None = None
+        # What `put` gives where nothing has to be waited for, as ``with`` and ``async with`` have it.
+        self._ready: Any = _UNSAID
 
     # -- the account --------------------------------------------------------------------------
 
@@ -166,8 +170,9 @@ class Writer(Styled[S]):
             """
             if callback is not None:
                 return self._take(Draft(doc, "doc"), callback=callback)
-            self._batches.take(doc, "doc")
-            return self._keep_up()
+            batches, ready = self._batches, self._ready
+            batches.take(doc, "doc")
+            return self._keep_up() if batches.full or ready is _UNSAID else ready
 
         def delete(
             self, doc: Mapping[str, Any] | str, rev: str | None = None, callback: Any = None
@@ -203,7 +208,7 @@ class Writer(Styled[S]):
         """What `put` and `delete` return: mostly there is nothing to wait for."""
         if self._batches.full:
             return self._take()
-        if self._ready is not None:
+        if self._ready is not _UNSAID:
             return self._ready
         running = asyncio._get_running_loop()
         if running is None:
@@ -257,6 +262,7 @@ class Writer(Styled[S]):
     def __enter__(self) -> Self:
         if would_block(self):
             raise RuntimeError("leaving this would block the event loop: use `async with` instead")
+        self._ready = None
         return self
 
     def __exit__(
@@ -265,6 +271,7 @@ class Writer(Styled[S]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ready = _UNSAID
         if error is None:
             self.close()
             return
@@ -283,7 +290,7 @@ class Writer(Styled[S]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ready = None
+        self._ready = _UNSAID
         if error is None:
             await self.close()
             return
