@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from . import defaults, shapes
+from . import shapes
 from .asking import NOT_OFFERED, ask, ask_json, doc_path, revision_of
 from .calls import pause
 from .errors import HTTPError, NotFound, ReplicationFailed, RequestTimeout
@@ -165,8 +165,7 @@ def _patience(server: Server, left: float | None) -> float | None:
     """The timeout of a look; None: the usual one."""
     if left is None:
         return None
-    usual = server.session.timeout
-    usual = defaults.request_timeout if usual is None else usual
+    usual = server.session.usual_timeout
     left = max(left, _LEAST_PATIENCE)
     return left if left < usual or not usual else None
 

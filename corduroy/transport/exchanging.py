@@ -27,6 +27,7 @@ from .foreign import fetch
 from .gzip import gunzip
 from .messages import Request
 from .pool import Outgoing, Pool
+from .renewal import Renewal
 from .retrying import Attempts
 from .stream import Stream, open_foreign, open_in_pool, take_whole
 from .tls import explained
@@ -68,6 +69,10 @@ class Exchanging(ABC):
         """Seconds that a call may take, if it does not say; 0: no limit."""
         return defaults.request_timeout if self.timeout is None else self.timeout
 
+    async def _prepare(self, renewal: Renewal, way: Way, request: Request) -> float:
+        """See `Renewal.prepare`."""
+        return await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
+
     # -- whole answers ------------------------------------------------------------------------
 
     async def _send(
@@ -76,9 +81,7 @@ class Exchanging(ABC):
         """One attempt; ``again``: the request may go out once more, if its credentials are refused and
         can be renewed."""
         renewal, observer = way.renewal, self._observer
-        sent = 0.0
-        if renewal is not None:
-            sent = await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
+        sent = 0.0 if renewal is None else await self._prepare(renewal, way, request)
         began = 0.0 if observer is None else observer.now()
         with self._failing(way, request, observer, began, attempts.number):
             answer, reused = await self._exchange(way, request, due)
@@ -125,9 +128,7 @@ class Exchanging(ABC):
     ) -> Stream:
         """One attempt at a stream; arguments as of `_send` and `Session.stream`."""
         renewal, observer = way.renewal, self._observer
-        sent = 0.0
-        if renewal is not None:
-            sent = await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
+        sent = 0.0 if renewal is None else await self._prepare(renewal, way, request)
         began = 0.0 if observer is None else observer.now()
         with self._failing(way, request, observer, began, attempts.number):
             stream, reused = await self._open(way, request, within, apart)

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote
 
 from .answer import Answer
 from .auth import Auth, BasicAuth
+from .backoff import Backoff
 from .carrying import Carrying
 from .encoding import check_url, render_headers
 from .idle import Origin
@@ -25,7 +26,6 @@ log = logging.getLogger("corduroy.cluster")
 # Seconds for which an address is left alone after its first failure, and at most.
 _REST = 1.0
 _LONGEST_REST = 60.0
-_DOUBLINGS = 10
 
 # Seconds that a probe may take; the prober's own request waits as long.
 PROBING = 1.0
@@ -44,7 +44,6 @@ class Way(Carrying):
         url (str): without credentials.
         netloc (str): its host and port.
         origin (Origin): where its connections lead.
-        failures (int): how often in a row it has failed.
         resting_until (float): by the monotonic clock.
         probing (bool): whether somebody is looking in.
     """
@@ -60,7 +59,7 @@ class Way(Carrying):
         self.url = f"{parts.scheme}://{netloc}{self._prefix}"
         self.trust = trust if parts.scheme == "https" else None
         self.origin = _origin(parts, self.trust)
-        self.failures = 0
+        self._backoff = Backoff(_REST, _LONGEST_REST)
         self.resting_until = 0.0
         self.probing = False
         super().__init__({"Host": netloc, **headers}, auth)
@@ -80,13 +79,17 @@ class Way(Carrying):
         head = f"{method} {self._prefix}{request.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
         return head if body is None or callable(body) else head + body
 
+    @property
+    def failures(self) -> int:
+        """How often in a row it has failed."""
+        return self._backoff.failures
+
     def failed(self, why: object) -> None:
         """Leave it alone for a while; those who were on their way there do not make that longer."""
         if monotonic() < self.resting_until:
             return
-        self.failures += 1
-        bound = min(_LONGEST_REST, _REST * 2.0 ** min(self.failures - 1, _DOUBLINGS))
-        seconds = random.uniform(0.5, 1.0) * bound
+        seconds = random.uniform(0.5, 1.0) * self._backoff.bound
+        self._backoff.failures += 1
         self.resting_until = monotonic() + seconds
         log.warning("%s is left alone for %.1f s: %s", self.url, seconds, why)
 
@@ -98,7 +101,7 @@ class Way(Carrying):
         """It lives."""
         if self.failures:
             log.info("%s is back", self.url)
-            self.failures = 0
+            self._backoff.start_over()
             self.resting_until = 0.0
 
 
