@@ -19,8 +19,15 @@ from tests.faults.proxy import Cut, FaultProxy
 
 BYTES = os.urandom(300_000)
 TEXT = b"a line of text\n" * 20_000
-PARTS = [(None, BYTES), ((0, 9), BYTES[:10]), ((150_000, 250_000), BYTES[150_000:250_001]),
-         ((299_999, None), BYTES[-1:])]  # fmt: skip
+parts = pytest.mark.parametrize(
+    ("wanted", "part"),
+    [
+        pytest.param(None, BYTES, id="all"),
+        pytest.param((0, 9), BYTES[:10], id="the beginning"),
+        pytest.param((150_000, 250_000), BYTES[150_000:250_001], id="the middle"),
+        pytest.param((299_999, None), BYTES[-1:], id="the end"),
+    ],
+)
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def attached(db):
 # -- as a stream ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wanted", "part"), PARTS)
+@parts
 def test_an_attachment_is_gone_through_in_pieces(gone_through, attached, wanted, part):
     pieces = gone_through(attached.stream_attachment, "a", "f.bin", range=wanted)
     assert b"".join(pieces) == part
@@ -101,7 +108,7 @@ def test_bad_input_is_told_at_the_call(refused, db, tmp_path):
 # -- to somewhere ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wanted", "part"), PARTS)
+@parts
 def test_a_part_goes_to_a_path_a_file_or_a_function(call, attached, tmp_path, wanted, part):
     path, memory, pieces = tmp_path / "copy", io.BytesIO(), []
     with open(tmp_path / "raw", "wb", buffering=0) as raw:

@@ -97,7 +97,12 @@ CONTEXT = ssl.create_default_context()
         (TypeError, "verify must be True or False, not 'x'", {"verify": "x"}),
         (TypeError, "verify must be True or False, not 0", {"verify": 0}),
         (ValueError, "verify=False .* ca_certs", {"verify": False, "ca_certs": "ca.pem"}),
-        (ValueError, "verify=False .* ssl_context", {"verify": False, "ssl_context": CONTEXT}),
+        pytest.param(
+            ValueError,
+            "verify=False .* ssl_context",
+            {"verify": False, "ssl_context": CONTEXT},
+            id="verify=False, and a context",
+        ),
     ],
     ids=str,
 )

@@ -85,6 +85,7 @@ def test_every_exception_is_an_http_error():
     assert issubclass(RequestTimeout, builtins.TimeoutError)
 
 
+@pytest.mark.usefixtures("once")
 def test_a_proxy_s_page_is_no_success_and_no_json(call, canned_couch, answering):
     answering(502, b"<html>\n<h1>Bad   Gateway</h1>", (("Content-Type", "text/html"),))
     db = canned_couch.database("db")
@@ -191,6 +192,7 @@ def test_errors_that_say_little_are_clear_all_the_same(call, canned_db, answerin
 # -- no answer ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("once")
 def test_without_a_server_the_connection_has_failed(call, nobody, http_client):
     db = Couch(nobody, http_client=http_client).database("db")
     with pytest.raises(ConnectionFailed) as caught:
@@ -300,6 +302,7 @@ def _errors(call, answering, canned_db, nobody, http_client):
     yield Couch(nobody, http_client=http_client).database("db"), 599
 
 
+@pytest.mark.usefixtures("once")
 def test_every_exception_pickles(call, answering, canned_db, nobody, http_client):
     for db, code in _errors(call, answering, canned_db, nobody, http_client):
         with pytest.raises(HTTPError) as caught:
@@ -339,6 +342,7 @@ def test_credentials_are_in_no_repr_and_no_url(canned):
     _shown(*parts, couch.url, db.url, db.name, Couch(canned.url, ("admin", SECRET)))
 
 
+@pytest.mark.usefixtures("once")
 def test_credentials_are_in_no_exception_traceback_log_or_pickle(
     call, canned, answering, nobody, http_client, caplog
 ):

@@ -307,6 +307,7 @@ def test_without_a_database_nothing_changes(call, couch):
         untouched.check()
 
 
+@pytest.mark.usefixtures("once")
 def test_without_a_server_nothing_changes(call, nobody, http_client):
     db = Couch(nobody, http_client=http_client).database("db")
     for docs in (_hard(_id="a"), [_hard(_id="a")], _hard(), [_hard()]):
@@ -317,6 +318,7 @@ def test_without_a_server_nothing_changes(call, nobody, http_client):
 
 
 @pytest.mark.parametrize("answer", [(500, b"{}"), (201, b"oh"), (201, b""), (502, b"<html>")])
+@pytest.mark.usefixtures("once")
 def test_after_a_broken_answer_nothing_has_changed(call, canned_db, answering, answer):
     answering(*answer)
     for docs in (_hard(_id="a"), [_hard(_id="a")]):
