@@ -76,10 +76,15 @@ class Exchanging(ABC):
     # -- whole answers ------------------------------------------------------------------------
 
     async def _send(
-        self, way: Way, request: Request, attempts: Attempts, due: float, again: bool = True
+        self,
+        way: Way,
+        request: Request,
+        attempts: Attempts,
+        due: float,
+        renewed: Way | None = None,
     ) -> Answer:
-        """One attempt; ``again``: the request may go out once more, if its credentials are refused and
-        can be renewed."""
+        """One attempt. If its credentials are refused, and can be renewed, the request goes out once
+        more; unless they were for this request already, at ``renewed``."""
         renewal, observer = way.renewal, self._observer
         sent = 0.0 if renewal is None else await self._prepare(renewal, way, request)
         began = 0.0 if observer is None else observer.now()
@@ -90,8 +95,12 @@ class Exchanging(ABC):
         if reused is not None:  # else another client has done so
             with self._failing(way, request):
                 unzip(answer, request, self.max_body_size)
-        if again and renewal is not None and renewal.spent(way.carry, request, answer, sent):
-            return await self._send(way, request, attempts, due, again=False)
+        if (
+            renewal is not None
+            and renewed is not way
+            and renewal.spent(way.carry, request, answer, sent)
+        ):
+            return await self._send(way, request, attempts, due, renewed=way)
         self._judge(way, request, answer)
         return answer
 

@@ -234,9 +234,10 @@ class Session(Exchanging):
         if isinstance(failure, Unauthorized) and answer is not None:
             renewal = way.renewal
             if renewal is not None and renewal.spent(way.carry, request, answer, 0.0):
-                once = functools.partial(self._send, again=False)
+                renewed = functools.partial(self._send, renewed=way)
                 attempts = self._attempts(request, waiting)
-                in_task(pool.loop, self._persist(once, request, attempts, due), waiting)
+                again = self._persist(renewed, request, attempts, due, to=way)
+                in_task(pool.loop, again, waiting)
                 return
         if isinstance(failure, HTTPError) and failure.code in PASSING:
             attempts = self._attempts(request, waiting)
@@ -298,13 +299,15 @@ class Session(Exchanging):
         attempts: Attempts,
         due: float,
         delay: float = 0.0,
+        to: Way | None = None,
     ) -> T:
-        """Attempt, and attempt again what may be."""
+        """Attempt, first at an address that is given, and attempt again what may be."""
         loop = asyncio.get_running_loop()
         while True:
             if delay:
                 await asyncio.sleep(delay)
-            way = await self._choose(attempts)
+            way = to or await self._choose(attempts)
+            to = None
             attempts.ways.took(way)
             left = due - loop.time() if due else math.inf
             share = attempts.share(left)

@@ -16,7 +16,6 @@ from corduroy import (
     ServerError,
 )
 from tests.faults.proxy import FaultProxy, Lost, unavailable
-from tests.transport.conftest import Server
 
 OK = b'{"ok":true}'
 
@@ -209,32 +208,53 @@ def test_a_feed_moves_to_another_node_and_goes_on(db, proxies):
     assert len(served) >= 2
 
 
-def test_a_session_works_on_all_nodes_though_each_has_its_own(tmp_path, call):
-    """Nodes with different secrets: each grants a session of its own."""
-    granted = Counter()
+class Guarded(Node):
+    """Lets in by a session of its own: the others do not share its secret.
 
-    class Guarded(Node):
-        def behave(self, peer):
-            while True:
-                request = peer.request()
-                mine = f"AuthSession={self.name}"
-                if request.target == "/_session":
-                    granted[self.name] += 1
-                    peer.answer(OK, f"Set-Cookie: {mine}; Max-Age=600")
-                elif request.headers.get("cookie") == mine:
-                    peer.answer(OK)
-                else:
-                    peer.answer(b'{"error":"unauthorized"}', status="401 Unauthorized")
+    Attributes:
+        granted (int): how many sessions it has granted; the last one is good.
+    """
 
-    with contextlib.ExitStack() as stack:
+    granted = 0
 
-        def serve(behaviour):
-            server = Server(behaviour)
-            stack.callback(server.close)
-            return server
+    def behave(self, peer):
+        while True:
+            request = peer.request()
+            if request.target == "/_session":
+                self.granted += 1
+                peer.answer(OK, f"Set-Cookie: AuthSession={self.name}{self.granted}; Max-Age=600")
+            elif request.headers.get("cookie") == f"AuthSession={self.name}{self.granted}":
+                peer.answer(OK)
+            else:
+                peer.answer(b'{"error":"unauthorized"}', status="401 Unauthorized")
 
-        guarded = [Guarded(serve, name) for name in "abc"]
-        with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
-            for _ in range(9):
-                assert call(couch.info) == {"ok": True}
-    assert granted == {"a": 1, "b": 1, "c": 1}
+
+@pytest.fixture
+def guarded(serve):
+    return [Guarded(serve, name) for name in "abc"]
+
+
+def test_a_session_works_on_all_nodes_though_each_has_its_own(guarded, call):
+    with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
+        for _ in range(9):
+            assert call(couch.info) == {"ok": True}
+    assert [node.granted for node in guarded] == [1, 1, 1]
+
+
+def test_so_does_one_that_was_begun_at_one_of_them(guarded, call):
+    with Couch([node.url for node in guarded]) as couch:
+        call(couch.login, "user", "pw")
+        for _ in range(9):
+            assert call(couch.info) == {"ok": True}
+    assert [node.granted for node in guarded] == [1, 1, 1]
+
+
+def test_sessions_that_all_nodes_have_forgotten_are_renewed(guarded, call):
+    with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
+        for _ in range(3):
+            call(couch.info)
+        for node in guarded:
+            node.granted += 1
+        for _ in range(9):
+            assert call(couch.info) == {"ok": True}
+    assert [node.granted for node in guarded] == [3, 3, 3]
