@@ -33,7 +33,7 @@ from .retrying import PASSING, Attempts, Budget
 from .stream import Stream
 from .tls import trust, warn_if_unchecked
 from .upcoming import Exchange
-from .way import Way, Ways, lives, probe
+from .way import PROBING, Way, Ways, lives, probe
 
 T = TypeVar("T")
 
@@ -306,7 +306,8 @@ class Session(Exchanging):
         while True:
             if delay:
                 await asyncio.sleep(delay)
-            way = to or await self._choose(attempts)
+            left = due - loop.time() if due else math.inf
+            way = to or await self._choose(attempts, left)
             to = None
             attempts.ways.took(way)
             left = due - loop.time() if due else math.inf
@@ -327,13 +328,18 @@ class Session(Exchanging):
                 self._budget.earn()
                 return result
 
-    async def _choose(self, attempts: Attempts) -> Way:
-        """The address that an attempt goes to; looks in at one whose rest is over."""
+    async def _choose(self, attempts: Attempts, left: float) -> Way:
+        """The address that an attempt goes to; looks in at one whose rest is over, which takes no more
+        than a part of the seconds that are left."""
         if attempts.number == 1 and (way := attempts.ways.to_probe()) is not None:
+            seconds = max(0.001, min(PROBING, left / len(attempts.ways.all)))
             try:
-                answer = await self.send_to(way, probe())
+                answer = await self.send_to(way, probe(seconds))
             except HTTPError as error:
                 way.failed(error.reason)
+            except asyncio.CancelledError:  # else each of many who do not wait would ask it first
+                way.failed("nobody has waited for its answer to a probe")
+                raise
             else:
                 if lives(answer):
                     way.succeeded()

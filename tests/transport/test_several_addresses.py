@@ -1,5 +1,6 @@
 """Several addresses of one server: requests go round those that live."""
 
+import asyncio
 import contextlib
 import os
 import time
@@ -110,6 +111,33 @@ def test_even_where_the_others_are_silent(nodes, couch, call):
     nodes[0].mood = nodes[1].mood = "silent"
     for _ in range(3):
         assert call(couch.info, timeout=1.5) == {"ok": True}
+
+
+def test_even_where_one_that_is_silent_has_to_be_probed_and_there_is_little_time(
+    nodes, call, monkeypatch
+):
+    monkeypatch.setattr("corduroy.transport.way._REST", 0.01)
+    nodes[0].mood = "silent"
+    with Couch([node.url for node in nodes]) as couch:
+        while "GET" not in nodes[0].asked:
+            call(couch.info, timeout=1.5)
+        while "probe" not in nodes[0].asked:
+            assert call(couch.info, timeout=0.9) == {"ok": True}
+
+
+@pytest.mark.usefixtures("runner")
+async def test_a_probe_that_is_called_off_is_not_left_to_the_next_caller(nodes, monkeypatch):
+    monkeypatch.setattr("corduroy.transport.way._REST", 0.1)
+    nodes[0].mood = "silent"
+    async with Couch([node.url for node in nodes]) as couch:
+        while "GET" not in nodes[0].asked:
+            await couch.info(timeout=1.5)
+        answered = 0
+        while "probe" not in nodes[0].asked or not answered:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await couch.info()
+                    answered += "probe" in nodes[0].asked
 
 
 def test_where_none_lives_the_failure_is_told(nodes, couch, call):
