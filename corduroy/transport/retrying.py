@@ -67,13 +67,16 @@ class Attempts:
     Attributes:
         ways (Ways): as above.
         number (int): which attempt this is, from 1 on.
+        sent (bool): whether it has got as far as to send the request; before that credentials may have
+            to be granted.
         tried (list of Way): where it has been since all were tried last.
     """
 
-    __slots__ = ("_backoff", "_budget", "_request", "_retries", "number", "tried", "ways")
+    __slots__ = ("_backoff", "_budget", "_request", "_retries", "number", "sent", "tried", "ways")
 
     def __init__(self, request: Request, ways: Ways, budget: Budget, retries: int) -> None:
         self.number = 1
+        self.sent = True
         self.tried: list[Way] = []
         self._request = request
         self.ways = ways
@@ -111,7 +114,7 @@ class Attempts:
             way.failed(error.reason or error.error)
         if is_distrust(cause) or isinstance(cause, BodyTooLarge):
             return None
-        sent = went_out(cause) if error.code == 599 else error.code != 429
+        sent = self.sent and (went_out(cause) if error.code == 599 else error.code != 429)
         if self._request.begun or (sent and not self._harmless):
             return None
         delay = self._delay(error, way)

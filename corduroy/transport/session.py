@@ -350,9 +350,9 @@ class Session(Exchanging):
         return attempts.ways.choose(attempts.tried)
 
     async def send_to(self, way: Way, request: Request) -> Answer:
-        """Send a request to one address, and no other; arguments and result as of `send`."""
+        """Send a request to one address, once; arguments and result as of `send`."""
         due = self._due(asyncio.get_running_loop().time(), request, Limits())
-        attempts = Attempts(request, Ways([way]), self._budget, self._retries_of(request))
+        attempts = Attempts(request, Ways([way]), self._budget, 0)
         return await self._persist(self._send, request, attempts, due)
 
     # -- limits -------------------------------------------------------------------------------
@@ -368,10 +368,7 @@ class Session(Exchanging):
         return due
 
     def _attempts(self, request: Request, limits: Limits | Waiting) -> Attempts:
-        retries = self._retries_of(request) if limits.retries is None else limits.retries
+        retries = request.retries if limits.retries is None else limits.retries
+        if retries is None:
+            retries = defaults.retries if self._retries is None else self._retries
         return Attempts(request, self._ways, self._budget, retries)
-
-    def _retries_of(self, request: Request) -> int:
-        if request.retries is not None:
-            return request.retries
-        return defaults.retries if self._retries is None else self._retries

@@ -163,9 +163,7 @@ class Ways:
 
 def probe(seconds: float) -> Request:
     """What asks, for so long, whether a server takes requests. It names nobody."""
-    return Request(
-        "GET", "/_up", accept=range(300, 600), timeout=seconds, anonymous=True, retries=0
-    )
+    return Request("GET", "/_up", accept=range(300, 600), timeout=seconds, anonymous=True)
 
 
 def lives(answer: Answer) -> bool:

@@ -267,6 +267,21 @@ def test_a_cookie_that_cannot_be_sent_back_is_none(call, serve, cookie):
     assert call(Couch(serve(behave).url, CookieAuth("ada", "secret")).info) == {"ok": True}
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_login_is_tried_as_often_as_the_request_that_it_is_for(call, serve, retries):
+    def behave(peer):
+        while True:
+            peer.request()
+            peer.answer(b'{"error":"x","reason":"ill"}', status="503 Service Unavailable")
+
+    server = serve(behave)
+    db = Couch(server.url, CookieAuth("ada", "secret")).database("db")
+    for method in (db.info, db.cleanup):  # a POST, which has not been sent
+        with pytest.raises(ServerError, match="ill"):
+            call(method, retries=retries)
+    assert [request.target for request in server.requests] == ["/_session"] * 2 * (retries + 1)
+
+
 def test_a_server_without_sessions_is_told_of(call, serve):
     couch = Couch(serve(answer_user).url, CookieAuth("ada", "secret"))
     with pytest.raises(ServerError, match=r"no_session.*gave no AuthSession cookie"):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from corduroy import Couch, RequestTimeout, defaults
+from corduroy import Couch, JWTAuth, RequestTimeout, defaults
 from corduroy.testing import Server
 
 SOON = 0.3  # seconds
@@ -50,6 +50,16 @@ def test_an_answer_that_does_not_end_in_time_is_given_up(serve, call, behaviour)
 def test_the_clock_of_the_couch_is_the_usual_one(serve, call):
     with pytest.raises(RequestTimeout):
         call(Couch(serve(silent).url, timeout=SOON).info)
+
+
+@pytest.mark.parametrize("what", ["info", "ids"])
+def test_so_is_a_token_that_never_comes(serve, call, what):
+    async def token():
+        await asyncio.Event().wait()
+
+    couch = Couch(serve().url, JWTAuth(token), timeout=0.2)
+    with pytest.raises(RequestTimeout):
+        call(couch.info if what == "info" else couch.database("db").ids().all)
 
 
 def test_several_requests_of_one_call_share_it(serve, call):

@@ -250,6 +250,9 @@ class Guarded(Node):
             request = peer.request()
             if request.target == "/_session":
                 self.granted += 1
+                if self.mood == "silent":
+                    peer.wait_for_end()
+                    return
                 peer.answer(OK, f"Set-Cookie: AuthSession={self.name}{self.granted}; Max-Age=600")
             elif request.headers.get("cookie") == f"AuthSession={self.name}{self.granted}":
                 peer.answer(OK)
@@ -275,6 +278,13 @@ def test_so_does_one_that_was_begun_at_one_of_them(guarded, call):
         for _ in range(9):
             assert call(couch.info) == {"ok": True}
     assert [node.granted for node in guarded] == [1, 1, 1]
+
+
+def test_a_node_that_never_grants_a_session_leaves_time_for_the_others(guarded, call):
+    guarded[0].mood = "silent"
+    with Couch([node.url for node in guarded], CookieAuth("user", "pw"), timeout=1.5) as couch:
+        while guarded[0].granted == 0:
+            assert call(couch.info) == {"ok": True}
 
 
 def test_sessions_that_all_nodes_have_forgotten_are_renewed(guarded, call):
