@@ -13,7 +13,7 @@ from tornado.httpclient import HTTPClientError
 
 from .. import defaults
 from ..errors import HTTPError, lacks_a_part
-from .answer import BodyTooLarge, ClientClosed, ConnectionBroken, DeadlineMissed
+from .answer import BodyTooLarge, ClientClosed, ConnectionBroken, DeadlineMissed, NoTurn
 from .backoff import Backoff, retry_after
 from .messages import Request
 from .tls import is_distrust
@@ -110,9 +110,11 @@ class Attempts:
         cause = error.__cause__
         if isinstance(cause, ClientClosed):
             return None
-        if error.code != 429 and self.ways.only is None:
+        if isinstance(cause, BodyTooLarge):
+            return None
+        if error.code != 429 and self.ways.only is None and not isinstance(cause, NoTurn):
             way.failed(error.reason or error.error)
-        if is_distrust(cause) or isinstance(cause, BodyTooLarge):
+        if is_distrust(cause):
             return None
         sent = self.sent and (went_out(cause) if error.code == 599 else error.code != 429)
         if self._request.begun or (sent and not self._harmless):

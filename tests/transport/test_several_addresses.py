@@ -9,12 +9,14 @@ from collections import Counter
 import pytest
 
 from corduroy import (
+    AnswerTooLarge,
     ChangesFeed,
     ConnectionFailed,
     CookieAuth,
     Couch,
     RequestTimeout,
     ServerError,
+    defaults,
 )
 from tests.faults.proxy import FaultProxy, Lost, unavailable
 
@@ -149,6 +151,27 @@ def test_where_none_lives_the_failure_is_told(nodes, couch, call):
     for node in nodes:
         node.mood = "well"
     assert call(couch.info) == {"ok": True}, "nobody has to wait until a rest is over"
+
+
+def test_a_node_is_not_blamed_for_what_is_too_large_for_us(nodes, call, caplog):
+    couch = Couch([node.url for node in nodes], max_body_size=5)
+    with pytest.raises(AnswerTooLarge):
+        call(couch.info)
+    assert "left alone" not in caplog.text
+
+
+@pytest.mark.usefixtures("runner")
+async def test_a_node_is_not_blamed_for_a_queue_of_ours(nodes, caplog, monkeypatch):
+    monkeypatch.setattr(defaults, "max_clients", 1)
+    for node in nodes:
+        node.mood = "silent"
+    async with Couch([node.url for node in nodes]) as couch:
+        stuck = couch.database("db").cleanup()
+        for _ in range(2):
+            with pytest.raises(RequestTimeout, match="queue"):
+                await couch.info(timeout=0.1)
+        stuck.cancel()
+    assert "left alone" not in caplog.text
 
 
 def test_a_post_goes_on_only_from_a_node_that_was_not_there(nodes, call):
