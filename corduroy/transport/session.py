@@ -290,7 +290,7 @@ class Session(Exchanging):
         """
         attempt = functools.partial(self._stream, within=within, apart=apart)
         attempts = self._attempts(request, Limits())
-        return await self._persist(attempt, request, attempts, 0.0)
+        return await self._persist(attempt, request, attempts, 0.0, patience=within or math.inf)
 
     async def _persist(
         self,
@@ -300,24 +300,26 @@ class Session(Exchanging):
         due: float,
         delay: float = 0.0,
         to: Way | None = None,
+        patience: float = math.inf,
     ) -> T:
-        """Attempt, first at an address that is given, and attempt again what may be."""
+        """Attempt, first at an address that is given, and attempt again what may be; where nothing is
+        due, after pauses that are no longer than patience lasts."""
         loop = asyncio.get_running_loop()
         while True:
             if delay:
                 await asyncio.sleep(delay)
-            left = due - loop.time() if due else math.inf
+            left = due - loop.time() if due else patience
             way = to or await self._choose(attempts, left)
             to = None
             attempts.ways.took(way)
-            left = due - loop.time() if due else math.inf
+            left = due - loop.time() if due else patience
             share = attempts.share(left)
             try:
                 result = await attempt(
                     way, request, attempts, loop.time() + share if share < math.inf else 0.0
                 )
             except HTTPError as error:
-                left = due - loop.time() if due else math.inf
+                left = due - loop.time() if due else patience
                 again = attempts.after(error, way, left)
                 if again is None:
                     raise
