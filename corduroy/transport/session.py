@@ -13,8 +13,8 @@ import functools
 import math
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient
 
@@ -212,11 +212,19 @@ class Session(Exchanging):
             if self._budget.spent:
                 self._budget.earn()
             waiting.resume(answer, None)
+            return
+        again = None
+        try:
+            again = self._again(pool, way, request, waiting, due, answer, failure)
+        except Exception as error:  # nobody would hear of it
+            failure = error
+        if again is None:
+            waiting.resume(answer, failure)
         else:
-            self._failed(pool, way, request, waiting, due, answer, failure)
+            in_task(pool.loop, again, waiting)
         del waiting, failure  # see Call._advance
 
-    def _failed(
+    def _again(
         self,
         pool: Pool,
         way: Way,
@@ -225,29 +233,23 @@ class Session(Exchanging):
         due: float,
         answer: Answer | None,
         failure: BaseException,
-    ) -> None:
-        """Send a request again, if there is a point in it; else tell of the failure."""
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """What sends a request that has failed again; None where there is no point in it."""
         cause = failure.__cause__
         if isinstance(cause, ConnectionBroken) and pool.may_repeat(way.origin, request.safe, cause):
-            in_task(pool.loop, self.send(request, waiting), waiting)
-            return
+            return self.send(request, waiting)
         if isinstance(failure, Unauthorized) and answer is not None:
             renewal = way.renewal
             if renewal is not None and renewal.spent(way.carry, request, answer, 0.0):
                 renewed = functools.partial(self._send, renewed=way)
                 attempts = self._attempts(request, waiting)
-                again = self._persist(renewed, request, attempts, due, to=way)
-                in_task(pool.loop, again, waiting)
-                return
+                return self._persist(renewed, request, attempts, due, to=way)
         if isinstance(failure, HTTPError) and failure.code in PASSING:
             attempts = self._attempts(request, waiting)
             delay = attempts.after(failure, way, due - pool.loop.time() if due else math.inf)
             if delay is not None:
-                again = self._persist(self._send, request, attempts, due, delay)
-                in_task(pool.loop, again, waiting)
-                return
-        waiting.resume(answer, failure)
-        del waiting, failure, cause  # see Call._advance
+                return self._persist(self._send, request, attempts, due, delay)
+        return None
 
     async def send(self, request: Request, limits: Limits | Waiting | None = None) -> Answer:
         """Send a request and wait for its answer.

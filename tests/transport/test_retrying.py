@@ -280,6 +280,14 @@ def test_a_budget_keeps_a_sick_server_from_being_hammered(db, proxy, call, monke
     assert proxy.requests == 10 + 5
 
 
+def test_a_mistake_of_the_programs_is_told_and_does_not_hang(db, proxy, call, monkeypatch):
+    call(db.info)
+    monkeypatch.setattr(defaults, "retry_budget", "100")
+    proxy.next(unavailable())
+    with pytest.raises(TypeError):
+        call(db.info)
+
+
 def test_what_the_server_refuses_for_good_is_not_tried_again(db, straight, proxy, call):
     with contextlib.suppress(NotFound):
         call(db.get, "nowhere")

@@ -168,7 +168,7 @@ async def test_a_node_is_not_blamed_for_a_queue_of_ours(nodes, caplog, monkeypat
     async with Couch([node.url for node in nodes]) as couch:
         stuck = couch.database("db").cleanup()
         for _ in range(2):
-            with pytest.raises(RequestTimeout, match="queue"):
+            with pytest.raises(RequestTimeout):
                 await couch.info(timeout=0.1)
         stuck.cancel()
     assert "left alone" not in caplog.text
