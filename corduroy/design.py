@@ -9,12 +9,11 @@ import builtins
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tornado.httputil import HTTPHeaders
-
 from .asking import JSON, ask, doc_path
 from .options import KEYS, VIEW, check_keys
 from .querying import function_path, query_once, query_several, query_view, view_options
 from .server import Place
+from .status import tornados
 from .styles import S, either, operation
 from .transport.answer import Answer
 from .transport.encoding import encode_json, encode_text, query_string, quote_segment
@@ -201,9 +200,7 @@ class Rendered:
 
     def __init__(self, answer: Answer) -> None:
         self.code = answer.code
-        self.headers = HTTPHeaders()
-        for name, value in answer.headers:
-            self.headers.add(name, value)
+        self.headers = tornados(answer.headers)
         kind, _, parameters = (answer.header("content-type") or "").partition(";")
         kind = kind.strip().lower()
         self.body: Any

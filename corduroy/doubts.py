@@ -163,12 +163,14 @@ async def bulk_results(
     """
     results: list[Mapping[str, Any]] = list((await request).json(list[shapes.Result]))
     if request.doubted and any(result.get("error") == "conflict" for result in results):
-        sent = {doc["_id"]: doc for doc in map(decode_json, bodies)}
-        refused = {
-            at: sent[result["id"]]
-            for at, result in enumerate(results)
-            if result.get("error") == "conflict" and result["id"] in sent
-        }
+        sent: dict[str, list[dict[str, Any]]] = {}
+        for doc in map(decode_json, reversed(bodies)):
+            sent.setdefault(doc["_id"], []).append(doc)
+        refused = {}
+        for at, result in enumerate(results):  # which keep the order of those with one id
+            doc = sent[result["id"]].pop() if sent.get(result["id"]) else None
+            if doc is not None and result.get("error") == "conflict":
+                refused[at] = doc
         rows = await rows_of(path, [doc["_id"] for doc in refused.values()])
         for at, doc in refused.items():
             id = doc["_id"]
@@ -261,7 +263,7 @@ def _says(doc: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
     return (
         bool(doc.get("_deleted")) is bool(sent.get("_deleted"))
         and _alike(_fields(doc), _fields(sent))
-        and _attached(doc) == _attached(sent)
+        and _attached_alike(_attached(doc), _attached(sent))
     )
 
 
@@ -269,16 +271,24 @@ def _fields(doc: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in doc.items() if not key.startswith("_")}
 
 
-def _attached(doc: Mapping[str, Any]) -> dict[str, int]:
+def _attached_alike(one: dict[str, int | None], sent: dict[str, int | None]) -> bool:
+    """Whether there are the same attachments, as far as what was sent tells."""
+    return one.keys() == sent.keys() and all(
+        length in (None, one[name]) for name, length in sent.items()
+    )
+
+
+def _attached(doc: Mapping[str, Any]) -> dict[str, int | None]:
     """How long the attachments of a document are: digests are of what the server makes of them."""
     return {
         name: _length(attachment) for name, attachment in (doc.get("_attachments") or {}).items()
     }
 
 
-def _length(attachment: Mapping[str, Any]) -> int:
+def _length(attachment: Mapping[str, Any]) -> int | None:
     if "data" not in attachment:
-        return int(attachment.get("length", -1))
+        length = attachment.get("length")  # a stub need not tell
+        return None if length is None else int(length)
     try:
         return len(base64.b64decode(attachment["data"]))
     except (binascii.Error, TypeError):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPInputError
 
 
 class Status:
@@ -53,10 +53,7 @@ class Status:
     @property
     def headers(self) -> HTTPHeaders:
         """The last answer's headers; names are matched in any case."""
-        headers = HTTPHeaders()
-        for name, value in self._headers() if callable(self._headers) else self._headers:
-            headers.add(name, value)
-        return headers
+        return tornados(self._headers() if callable(self._headers) else self._headers)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -68,3 +65,14 @@ class Status:
         words = ", ".join(part for part in said if part) or str(self.exception)
         name = "" if self.error is None else self.error.__name__
         return f"<{self.code}/{name}{' | ' if words else ''}{words}>"
+
+
+def tornados(headers: Iterable[tuple[str, str]]) -> HTTPHeaders:
+    """Headers as Tornado has them; those too that it would refuse, with letters beyond Latin-1."""
+    known = HTTPHeaders()
+    for name, value in headers:
+        try:
+            known.add(name, value)
+        except HTTPInputError:
+            known[name] = ",".join([*known.get_list(name), value])
+    return known

@@ -38,6 +38,12 @@ class DeadlineMissed(TimeoutError):
     sent = True
 
 
+class NoTurn(DeadlineMissed):
+    """No connection was free in time; it says nothing of the server."""
+
+    sent = False
+
+
 class MalformedAnswer(ConnectionBroken):
     """What came is no HTTP."""
 

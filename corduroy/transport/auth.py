@@ -177,7 +177,9 @@ class CookieAuth(RenewingAuth):
         for name, value in answer.headers:
             if name.lower() == "set-cookie":
                 pair, *attributes = (part.strip() for part in value.split(";"))
-                if pair.startswith("AuthSession=") and len(pair) > len("AuthSession="):
+                key, _, session = pair.partition("=")
+                # What could not be sent back is none.
+                if key == "AuthSession" and session and pair.isascii() and pair.isprintable():
                     life = _life(attributes, answer.header("date"))
                     return Grant({"Cookie": pair}, life or self.timeout or _LASTS)
         return None
@@ -341,12 +343,12 @@ def _life(attributes: list[str], date: str | None) -> float:
     told = dict(attribute.lower().partition("=")[::2] for attribute in attributes)
     try:
         if "max-age" in told:
-            return max(float(told["max-age"]), 0.0)
+            return max(0.0, float(told["max-age"]))  # in this order: NaN is 0, too
         over, now = (
             email.utils.parsedate_to_datetime(text) for text in (told["expires"], date or "")
         )
         return max((over - now).total_seconds(), 0.0)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return 0.0
 
 

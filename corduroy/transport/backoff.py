@@ -68,7 +68,7 @@ def retry_after(value: str | None) -> float:
     except ValueError:
         try:
             date = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter for a day, say, of twenty digits
             return 0.0
         if date.tzinfo is None:
             date = date.replace(tzinfo=datetime.UTC)

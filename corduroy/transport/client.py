@@ -24,6 +24,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse, _Requ
 from tornado.netutil import is_valid_ip, ssl_options_to_context
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
+from ..status import tornados
 from .answer import Answer, BodyTooLarge, ConnectionBroken, DeadlineMissed
 from .connection import Connection
 from .encoding import check_header, check_target
@@ -155,7 +156,7 @@ class KeepAliveHTTPClient(AsyncHTTPClient):
                 await self._stream(request, connection, answer, chunks)
             finally:
                 self.pool.release(connection)
-        headers = _headers(answer)
+        headers = tornados(answer.headers)
         if request.decompress_response and answer.gzipped:
             headers["X-Consumed-Content-Encoding"] = headers.pop("Content-Encoding")
         return HTTPResponse(
@@ -353,13 +354,6 @@ def _at_hand(body: bytes) -> Callable[[Callable[[bytes], Any]], Any]:
         await write(body)
 
     return produce
-
-
-def _headers(answer: Answer) -> httputil.HTTPHeaders:
-    headers = httputil.HTTPHeaders()
-    for name, value in answer.headers:
-        headers.add(name, value)
-    return headers
 
 
 def _redirects(request: HTTPRequest, code: int) -> bool:

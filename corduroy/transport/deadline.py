@@ -10,13 +10,16 @@ from .answer import DeadlineMissed
 
 
 @contextlib.asynccontextmanager
-async def until(deadline: float, message: str, sent: bool = False) -> AsyncIterator[None]:
+async def until(
+    deadline: float, message: str, sent: bool = False, kind: type[DeadlineMissed] = DeadlineMissed
+) -> AsyncIterator[None]:
     """Limit what is done in the block.
 
     Args:
         deadline (float): the loop's time by which it must be done; 0: no limit.
         message (str): what the error says.
         sent (bool): as of `DeadlineMissed`.
+        kind: what is raised.
 
     Raises:
         DeadlineMissed: it was not.
@@ -26,7 +29,7 @@ async def until(deadline: float, message: str, sent: bool = False) -> AsyncItera
             yield
     except TimeoutError:
         if limit.expired():
-            missed = DeadlineMissed(message)
+            missed = kind(message)
             missed.sent = sent
             raise missed from None
         raise

@@ -18,9 +18,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from .. import defaults
 from ..errors import error_from_answer, error_from_failure
-from .answer import Answer
+from .answer import Answer, DeadlineMissed
 from .client import KeepAliveHTTPClient
 from .clients import Clients
+from .deadline import until
 from .encoding import decode_json
 from .events import Observer, OnRequest
 from .foreign import fetch
@@ -58,7 +59,7 @@ class Exchanging(ABC):
 
     @abstractmethod
     async def send_to(self, way: Way, request: Request) -> Answer:
-        """Send a request to one address, and no other; arguments and result as of `Session.send`."""
+        """Send a request to one address, once; arguments and result as of `Session.send`."""
 
     def timeout_of(self, request: Request) -> float:
         """Seconds that a request may take by itself; 0: no limit."""
@@ -69,19 +70,36 @@ class Exchanging(ABC):
         """Seconds that a call may take, if it does not say; 0: no limit."""
         return defaults.request_timeout if self.timeout is None else self.timeout
 
-    async def _prepare(self, renewal: Renewal, way: Way, request: Request) -> float:
-        """See `Renewal.prepare`."""
-        return await renewal.prepare(functools.partial(self.send_to, way), way.carry, request)
+    async def _prepare(
+        self, renewal: Renewal, way: Way, request: Request, attempts: Attempts, due: float
+    ) -> float:
+        """See `Renewal.prepare`; it is a part of the attempt that it is for."""
+        send = functools.partial(self.send_to, way)
+        attempts.sent = False
+        try:
+            async with until(due, "no credentials in time"):
+                since = await renewal.prepare(send, way.carry, request)
+        except DeadlineMissed as error:
+            raise self._failure(way, request, error) from error
+        attempts.sent = True
+        return since
 
     # -- whole answers ------------------------------------------------------------------------
 
     async def _send(
-        self, way: Way, request: Request, attempts: Attempts, due: float, again: bool = True
+        self,
+        way: Way,
+        request: Request,
+        attempts: Attempts,
+        due: float,
+        renewed: Way | None = None,
     ) -> Answer:
-        """One attempt; ``again``: the request may go out once more, if its credentials are refused and
-        can be renewed."""
+        """One attempt. If its credentials are refused, and can be renewed, the request goes out once
+        more; unless they were for this request already, at ``renewed``."""
         renewal, observer = way.renewal, self._observer
-        sent = 0.0 if renewal is None else await self._prepare(renewal, way, request)
+        sent = 0.0
+        if renewal is not None:
+            sent = await self._prepare(renewal, way, request, attempts, due)
         began = 0.0 if observer is None else observer.now()
         with self._failing(way, request, observer, began, attempts.number):
             answer, reused = await self._exchange(way, request, due)
@@ -90,8 +108,12 @@ class Exchanging(ABC):
         if reused is not None:  # else another client has done so
             with self._failing(way, request):
                 unzip(answer, request, self.max_body_size)
-        if again and renewal is not None and renewal.spent(way.carry, request, answer, sent):
-            return await self._send(way, request, attempts, due, again=False)
+        if (
+            renewal is not None
+            and renewed is not way
+            and renewal.spent(way.carry, request, answer, sent)
+        ):
+            return await self._send(way, request, attempts, due, renewed=way)
         self._judge(way, request, answer)
         return answer
 
@@ -128,7 +150,10 @@ class Exchanging(ABC):
     ) -> Stream:
         """One attempt at a stream; arguments as of `_send` and `Session.stream`."""
         renewal, observer = way.renewal, self._observer
-        sent = 0.0 if renewal is None else await self._prepare(renewal, way, request)
+        sent = 0.0
+        if renewal is not None:
+            by = asyncio.get_running_loop().time() + within if within else 0.0
+            sent = await self._prepare(renewal, way, request, attempts, by)
         began = 0.0 if observer is None else observer.now()
         with self._failing(way, request, observer, began, attempts.number):
             stream, reused = await self._open(way, request, within, apart)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +14,7 @@ from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
-from .answer import Answer, MalformedAnswer
+from .answer import Answer, ConnectionBroken, DeadlineMissed, MalformedAnswer
 from .messages import Request
 from .sending import Producer
 from .tls import Trust
@@ -62,17 +64,25 @@ async def fetch(
         request_timeout=timeout,
         follow_redirects=False,
         allow_nonstandard_methods=True,
-        prepare_curl_callback=set_up_curl,
+        prepare_curl_callback=functools.partial(set_up_curl, once=not request.safe),
         decompress_response=not request.raw,
         **options,
     )
     del body, options  # an error's traceback would show what is in them: passwords
     try:
         response = await client.fetch(sent, raise_error=False)
+        if response.code == 599 and isinstance(response.error, Exception):
+            raise response.error
     except UnsatisfiableReadError as error:  # the simple client's, for headers without end
         raise MalformedAnswer(str(error)) from None
-    if response.code == 599 and isinstance(response.error, Exception):
-        raise response.error
+    except (ConnectionRefusedError, socket.gaierror):
+        raise
+    except OSError as error:
+        if request.has_raised(error):
+            raise
+        # It does not tell whether there was a connection: then there may have been.
+        kind = DeadlineMissed if isinstance(error, TimeoutError) else ConnectionBroken
+        raise kind(str(error) or type(error).__name__) from error.with_traceback(None)
     lines = [f"HTTP/1.1 {response.code} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.headers.get_all()]
     answer = Answer(response.code, "\r\n".join(lines).encode())
@@ -80,10 +90,12 @@ async def fetch(
     return answer
 
 
-def set_up_curl(curl: Any) -> None:
-    """Have curl send a path as it is ("%2E%2E" is an id), and no credentials to the log."""
+def set_up_curl(curl: Any, once: bool = False) -> None:
+    """Have curl send a path as it is ("%2E%2E" is an id), no credentials to the log, and a request
+    that must not go out twice ``once``: on a kept connection that breaks it would go out again."""
     curl.setopt(curl.PATH_AS_IS, 1)
     curl.setopt(curl.VERBOSE, 0)
+    curl.setopt(curl.FRESH_CONNECT, once)
 
 
 def tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tornado.httpclient import HTTPClientError
 
 from .. import defaults
 from ..errors import HTTPError, lacks_a_part
-from .answer import BodyTooLarge, ClientClosed, ConnectionBroken, DeadlineMissed
+from .answer import BodyTooLarge, ClientClosed, ConnectionBroken, DeadlineMissed, NoTurn
 from .backoff import Backoff, retry_after
 from .messages import Request
 from .tls import is_distrust
@@ -67,13 +67,16 @@ class Attempts:
     Attributes:
         ways (Ways): as above.
         number (int): which attempt this is, from 1 on.
+        sent (bool): whether it has got as far as to send the request; before that credentials may have
+            to be granted.
         tried (list of Way): where it has been since all were tried last.
     """
 
-    __slots__ = ("_backoff", "_budget", "_request", "_retries", "number", "tried", "ways")
+    __slots__ = ("_backoff", "_budget", "_request", "_retries", "number", "sent", "tried", "ways")
 
     def __init__(self, request: Request, ways: Ways, budget: Budget, retries: int) -> None:
         self.number = 1
+        self.sent = True
         self.tried: list[Way] = []
         self._request = request
         self.ways = ways
@@ -107,11 +110,13 @@ class Attempts:
         cause = error.__cause__
         if isinstance(cause, ClientClosed):
             return None
-        if error.code != 429 and self.ways.only is None:
-            way.failed(error.reason or error.error)
-        if is_distrust(cause) or isinstance(cause, BodyTooLarge):
+        if isinstance(cause, BodyTooLarge):
             return None
-        sent = went_out(cause) if error.code == 599 else error.code != 429
+        if error.code != 429 and self.ways.only is None and not isinstance(cause, NoTurn):
+            way.failed(error.reason or error.error)
+        if is_distrust(cause):
+            return None
+        sent = self.sent and (went_out(cause) if error.code == 599 else error.code != 429)
         if self._request.begun or (sent and not self._harmless):
             return None
         delay = self._delay(error, way)

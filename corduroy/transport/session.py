@@ -13,8 +13,8 @@ import functools
 import math
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient
 
@@ -33,7 +33,7 @@ from .retrying import PASSING, Attempts, Budget
 from .stream import Stream
 from .tls import trust, warn_if_unchecked
 from .upcoming import Exchange
-from .way import Way, Ways, lives, probe
+from .way import PROBING, Way, Ways, lives, probe
 
 T = TypeVar("T")
 
@@ -212,11 +212,19 @@ class Session(Exchanging):
             if self._budget.spent:
                 self._budget.earn()
             waiting.resume(answer, None)
+            return
+        again = None
+        try:
+            again = self._again(pool, way, request, waiting, due, answer, failure)
+        except Exception as error:  # nobody would hear of it
+            failure = error
+        if again is None:
+            waiting.resume(answer, failure)
         else:
-            self._failed(pool, way, request, waiting, due, answer, failure)
+            in_task(pool.loop, again, waiting)
         del waiting, failure  # see Call._advance
 
-    def _failed(
+    def _again(
         self,
         pool: Pool,
         way: Way,
@@ -225,28 +233,23 @@ class Session(Exchanging):
         due: float,
         answer: Answer | None,
         failure: BaseException,
-    ) -> None:
-        """Send a request again, if there is a point in it; else tell of the failure."""
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """What sends a request that has failed again; None where there is no point in it."""
         cause = failure.__cause__
         if isinstance(cause, ConnectionBroken) and pool.may_repeat(way.origin, request.safe, cause):
-            in_task(pool.loop, self.send(request, waiting), waiting)
-            return
+            return self.send(request, waiting)
         if isinstance(failure, Unauthorized) and answer is not None:
             renewal = way.renewal
             if renewal is not None and renewal.spent(way.carry, request, answer, 0.0):
-                once = functools.partial(self._send, again=False)
+                renewed = functools.partial(self._send, renewed=way)
                 attempts = self._attempts(request, waiting)
-                in_task(pool.loop, self._persist(once, request, attempts, due), waiting)
-                return
+                return self._persist(renewed, request, attempts, due, to=way)
         if isinstance(failure, HTTPError) and failure.code in PASSING:
             attempts = self._attempts(request, waiting)
             delay = attempts.after(failure, way, due - pool.loop.time() if due else math.inf)
             if delay is not None:
-                again = self._persist(self._send, request, attempts, due, delay)
-                in_task(pool.loop, again, waiting)
-                return
-        waiting.resume(answer, failure)
-        del waiting, failure, cause  # see Call._advance
+                return self._persist(self._send, request, attempts, due, delay)
+        return None
 
     async def send(self, request: Request, limits: Limits | Waiting | None = None) -> Answer:
         """Send a request and wait for its answer.
@@ -289,7 +292,7 @@ class Session(Exchanging):
         """
         attempt = functools.partial(self._stream, within=within, apart=apart)
         attempts = self._attempts(request, Limits())
-        return await self._persist(attempt, request, attempts, 0.0)
+        return await self._persist(attempt, request, attempts, 0.0, patience=within or math.inf)
 
     async def _persist(
         self,
@@ -298,22 +301,27 @@ class Session(Exchanging):
         attempts: Attempts,
         due: float,
         delay: float = 0.0,
+        to: Way | None = None,
+        patience: float = math.inf,
     ) -> T:
-        """Attempt, and attempt again what may be."""
+        """Attempt, first at an address that is given, and attempt again what may be; where nothing is
+        due, after pauses that are no longer than patience lasts."""
         loop = asyncio.get_running_loop()
         while True:
             if delay:
                 await asyncio.sleep(delay)
-            way = await self._choose(attempts)
+            left = due - loop.time() if due else patience
+            way = to or await self._choose(attempts, left)
+            to = None
             attempts.ways.took(way)
-            left = due - loop.time() if due else math.inf
+            left = due - loop.time() if due else patience
             share = attempts.share(left)
             try:
                 result = await attempt(
                     way, request, attempts, loop.time() + share if share < math.inf else 0.0
                 )
             except HTTPError as error:
-                left = due - loop.time() if due else math.inf
+                left = due - loop.time() if due else patience
                 again = attempts.after(error, way, left)
                 if again is None:
                     raise
@@ -324,13 +332,18 @@ class Session(Exchanging):
                 self._budget.earn()
                 return result
 
-    async def _choose(self, attempts: Attempts) -> Way:
-        """The address that an attempt goes to; looks in at one whose rest is over."""
+    async def _choose(self, attempts: Attempts, left: float) -> Way:
+        """The address that an attempt goes to; looks in at one whose rest is over, which takes no more
+        than a part of the seconds that are left."""
         if attempts.number == 1 and (way := attempts.ways.to_probe()) is not None:
+            seconds = max(0.001, min(PROBING, left / len(attempts.ways.all)))
             try:
-                answer = await self.send_to(way, probe())
+                answer = await self.send_to(way, probe(seconds))
             except HTTPError as error:
                 way.failed(error.reason)
+            except asyncio.CancelledError:  # else each of many who do not wait would ask it first
+                way.failed("nobody has waited for its answer to a probe")
+                raise
             else:
                 if lives(answer):
                     way.succeeded()
@@ -341,9 +354,9 @@ class Session(Exchanging):
         return attempts.ways.choose(attempts.tried)
 
     async def send_to(self, way: Way, request: Request) -> Answer:
-        """Send a request to one address, and no other; arguments and result as of `send`."""
+        """Send a request to one address, once; arguments and result as of `send`."""
         due = self._due(asyncio.get_running_loop().time(), request, Limits())
-        attempts = Attempts(request, Ways([way]), self._budget, self._retries_of(request))
+        attempts = Attempts(request, Ways([way]), self._budget, 0)
         return await self._persist(self._send, request, attempts, due)
 
     # -- limits -------------------------------------------------------------------------------
@@ -359,10 +372,7 @@ class Session(Exchanging):
         return due
 
     def _attempts(self, request: Request, limits: Limits | Waiting) -> Attempts:
-        retries = self._retries_of(request) if limits.retries is None else limits.retries
+        retries = request.retries if limits.retries is None else limits.retries
+        if retries is None:
+            retries = defaults.retries if self._retries is None else self._retries
         return Attempts(request, self._ways, self._budget, retries)
-
-    def _retries_of(self, request: Request) -> int:
-        if request.retries is not None:
-            return request.retries
-        return defaults.retries if self._retries is None else self._retries

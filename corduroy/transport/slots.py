@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .. import defaults
+from .answer import NoTurn
 from .deadline import until
 
 
@@ -90,7 +91,7 @@ class Slots:
         turn = _Awaited(self._loop)
         self.enter(turn)
         try:
-            async with until(deadline, "Timeout in request queue"):
+            async with until(deadline, "Timeout in request queue", kind=NoTurn):
                 await turn.future
         except BaseException:
             future = turn.future

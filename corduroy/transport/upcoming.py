@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from .. import defaults
-from .answer import Answer, DeadlineMissed
+from .answer import Answer, NoTurn
 from .connection import Connection
 from .idle import Origin
 
@@ -122,9 +122,7 @@ class Upcoming:
 
     def _run_out(self) -> None:
         if self._pool.slots.leave(self):
-            missed = DeadlineMissed("Timeout in request queue")
-            missed.sent = False
-            self.fail(missed)
+            self.fail(NoTurn("Timeout in request queue"))
 
     def _dialled(self, task: asyncio.Task[Connection]) -> None:
         self._dialing = None

@@ -27,7 +27,7 @@ log = logging.getLogger("corduroy.cluster")
 _REST = 1.0
 _LONGEST_REST = 60.0
 
-# Seconds that a probe may take; the prober's own request waits as long.
+# Seconds that a probe may take at most; the prober's own request waits as long.
 PROBING = 1.0
 
 
@@ -161,11 +161,9 @@ class Ways:
         return self.all[self._turn :] + self.all[: self._turn]
 
 
-def probe() -> Request:
-    """What asks whether a server takes requests. It names nobody."""
-    return Request(
-        "GET", "/_up", accept=range(300, 600), timeout=PROBING, anonymous=True, retries=0
-    )
+def probe(seconds: float) -> Request:
+    """What asks, for so long, whether a server takes requests. It names nobody."""
+    return Request("GET", "/_up", accept=range(300, 600), timeout=seconds, anonymous=True)
 
 
 def lives(answer: Answer) -> bool:

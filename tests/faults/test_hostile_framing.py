@@ -98,6 +98,22 @@ def test_a_wrong_content_type_does_no_harm(ordeal, call):
     trial.passed(call)
 
 
+def test_a_header_that_is_no_latin_1_is_one(ordeal, call):
+    said = told(b"{}", "X-Says: \N{SNOWMAN}", status="503 Later")
+    trial = ordeal(sends(told(DOC), said, told(DOC), said), retries=1)
+    assert call(trial.db.get, "wrong") == {"_id": "wrong"}
+    assert call(trial.db.get, "wrong") == {"_id": "wrong"}, "the 503 has been got over"
+    with pytest.raises(ServerError) as caught:
+        call(trial.db.get, "wrong", retries=0)
+    assert caught.value.status.headers["X-Says"] == "\N{SNOWMAN}"
+    trial.passed(call)
+
+
+def test_so_it_is_where_a_function_of_the_design_says_it(ordeal, call):
+    trial = ordeal(sends(told(b"{}", "X-Says: \N{SNOWMAN}", "X-Says: a")))
+    assert call(trial.db.show, "ddoc/name").headers["X-Says"] == "\N{SNOWMAN},a"
+
+
 ODD = {"a list": b"[]", "a number": b"5", "null": b"null", "a number too large": b'{"n":1e999}'}
 
 

@@ -227,6 +227,8 @@ NOW = "Thu, 26 Nov 2026 10:00:00 GMT"
         ("; Path=/; HttpOnly", False),
         ("; Max-Age=0", False),  # PouchDB Server takes seconds for milliseconds
         ("; Max-Age=soon", False),
+        ("; Max-Age=nan", False),
+        (f"; Expires=Thu, {'9' * 20} Nov 2026 10:00:01 GMT", False),
         ("; Expires=soon", False),
         ("", False),
     ],
@@ -251,6 +253,33 @@ def test_a_cookie_tells_how_long_it_lasts(call, serve, attributes, brief):
     assert {r.headers["cookie"] for r in server.requests if r.method == "GET"} == {
         "AuthSession=abc"
     }
+
+
+@pytest.mark.parametrize("cookie", ["AuthSession=\xe2\x98\x83", "AuthSession=a\tb"])
+def test_a_cookie_that_cannot_be_sent_back_is_none(call, serve, cookie):
+    def behave(peer):
+        while True:
+            login = peer.request().method == "POST"
+            said = "AuthSession=abc; Max-Age=1" if login else cookie  # which asks to be refreshed
+            peer.send(f"HTTP/1.1 200 OK\r\nSet-Cookie: {said}\r\n".encode("latin-1"))
+            peer.send(b'Content-Length: 11\r\n\r\n{"ok":true}')
+
+    assert call(Couch(serve(behave).url, CookieAuth("ada", "secret")).info) == {"ok": True}
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_login_is_tried_as_often_as_the_request_that_it_is_for(call, serve, retries):
+    def behave(peer):
+        while True:
+            peer.request()
+            peer.answer(b'{"error":"x","reason":"ill"}', status="503 Service Unavailable")
+
+    server = serve(behave)
+    db = Couch(server.url, CookieAuth("ada", "secret")).database("db")
+    for method in (db.info, db.cleanup):  # a POST, which has not been sent
+        with pytest.raises(ServerError, match="ill"):
+            call(method, retries=retries)
+    assert [request.target for request in server.requests] == ["/_session"] * 2 * (retries + 1)
 
 
 def test_a_server_without_sessions_is_told_of(call, serve):

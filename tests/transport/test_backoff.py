@@ -51,3 +51,15 @@ def test_retry_after_as_a_date():
     past = email.utils.format_datetime(now - datetime.timedelta(seconds=60), usegmt=True)
     assert retry_after(past) == 0
     assert retry_after("Sun, 06 Nov 1994 08:49:37 -0000") == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"Sun, {'9' * 20} Nov 1994 08:49:37 GMT",
+        f"Sun, 06 Nov 1994 {'9' * 14}:49:37 GMT",
+        f"Sun, 06 Nov 1994 08:49:37 +{'9' * 20}",
+    ],
+)
+def test_a_date_that_no_calendar_has_says_nothing(value):
+    assert retry_after(value) == 0

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from functools import partial
 
 import pytest
 
-from corduroy import Couch, RequestTimeout, defaults
+from corduroy import Couch, JWTAuth, RequestTimeout, ServerError, defaults
 from corduroy.testing import Server
 
 SOON = 0.3  # seconds
@@ -50,6 +51,30 @@ def test_an_answer_that_does_not_end_in_time_is_given_up(serve, call, behaviour)
 def test_the_clock_of_the_couch_is_the_usual_one(serve, call):
     with pytest.raises(RequestTimeout):
         call(Couch(serve(silent).url, timeout=SOON).info)
+
+
+@pytest.mark.parametrize("what", ["info", "ids"])
+def test_so_is_a_token_that_never_comes(serve, call, what):
+    async def token():
+        await asyncio.Event().wait()
+
+    couch = Couch(serve().url, JWTAuth(token), timeout=0.2)
+    with pytest.raises(RequestTimeout):
+        call(couch.info if what == "info" else couch.database("db").ids().all)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda db: db.ids().all, lambda db: partial(db.get_attachment, "a", "b", to=list)]
+)
+def test_a_stream_does_not_pause_for_longer_than_its_server_may_be_silent(serve, call, read):
+    def busy(peer):
+        while True:
+            peer.request()
+            peer.answer(b"", "Retry-After: 3600", status="503 Service Unavailable")
+
+    db = Couch(serve(busy).url, timeout=5, retries=3).database("db")
+    with pytest.raises(ServerError):
+        call(read(db))
 
 
 def test_several_requests_of_one_call_share_it(serve, call):

@@ -84,6 +84,24 @@ def test_a_list_is_written_once(db, straight, proxy, call, fault):
     assert {doc["_rev"][:2] for doc in docs} == {"1-"}
 
 
+def test_each_of_two_with_one_id_has_its_own_result(db, straight, proxy, call):
+    docs = [{"_id": "twice", "n": 1}, {"_id": "twice", "n": 2}]
+    proxy.next(Lost())
+    saved = call(db.save, docs)
+    assert (saved.saved, list(saved.pending)) == (1, ["twice"])
+    assert saved.pending["twice"]["doc"] is docs[1]
+    assert straight.get("twice") == docs[0]
+
+
+def test_a_stub_need_not_tell_its_length(db, straight, proxy, call):
+    straight.save({"_id": "stub", "_attachments": {"a": b"content"}})
+    doc = straight.get("stub")
+    del doc["_attachments"]["a"]["length"]
+    proxy.next(Lost())
+    call(db.save, doc)
+    assert doc["_rev"].startswith("2-")
+
+
 def test_what_became_of_a_list_is_asked_in_one_request(db, straight, proxy, call):
     docs = [{"_id": f"{n}", "n": n} for n in range(500)]
     proxy.next(Lost())
@@ -260,6 +278,14 @@ def test_a_budget_keeps_a_sick_server_from_being_hammered(db, proxy, call, monke
         with pytest.raises(ServerError):
             call(db.get, "a", retries=2)
     assert proxy.requests == 10 + 5
+
+
+def test_a_mistake_of_the_programs_is_told_and_does_not_hang(db, proxy, call, monkeypatch):
+    call(db.info)
+    monkeypatch.setattr(defaults, "retry_budget", "100")
+    proxy.next(unavailable())
+    with pytest.raises(TypeError):
+        call(db.info)
 
 
 def test_what_the_server_refuses_for_good_is_not_tried_again(db, straight, proxy, call):

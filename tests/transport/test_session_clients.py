@@ -93,6 +93,25 @@ def test_what_fails_on_the_way_is_too(serve, call, kind):
         call(Couch(stalled.url, http_client=kind, timeout=0.1).info)
 
 
+@pytest.mark.parametrize("end", ["close", "reset"])
+@each_kind
+def test_a_post_whose_connection_breaks_is_not_sent_again(serve, call, kind, end):
+    """Be the connection a fresh one, or one that was kept."""
+
+    def behave(peer):
+        while peer.request().method == "GET":
+            peer.answer(b'{"ok":true}')
+        getattr(peer, end)()
+
+    server = serve(behave)
+    couch = Couch(server.url, http_client=kind, retries=2)
+    for _ in range(2):
+        assert call(couch.info) == {"ok": True}
+        with pytest.raises(ConnectionFailed):
+            call(couch.database("db").post, {"n": 1})
+    assert [request.method for request in server.requests] == ["GET", "POST"] * 2
+
+
 def test_a_number_of_the_systems_is_none_of_curls(call):
     """28 is curl's for a timeout, and the system's for a full disk."""
 

@@ -1,5 +1,6 @@
 """Several addresses of one server: requests go round those that live."""
 
+import asyncio
 import contextlib
 import os
 import time
@@ -8,15 +9,16 @@ from collections import Counter
 import pytest
 
 from corduroy import (
+    AnswerTooLarge,
     ChangesFeed,
     ConnectionFailed,
     CookieAuth,
     Couch,
     RequestTimeout,
     ServerError,
+    defaults,
 )
 from tests.faults.proxy import FaultProxy, Lost, unavailable
-from tests.transport.conftest import Server
 
 OK = b'{"ok":true}'
 
@@ -113,6 +115,33 @@ def test_even_where_the_others_are_silent(nodes, couch, call):
         assert call(couch.info, timeout=1.5) == {"ok": True}
 
 
+def test_even_where_one_that_is_silent_has_to_be_probed_and_there_is_little_time(
+    nodes, call, monkeypatch
+):
+    monkeypatch.setattr("corduroy.transport.way._REST", 0.01)
+    nodes[0].mood = "silent"
+    with Couch([node.url for node in nodes]) as couch:
+        while "GET" not in nodes[0].asked:
+            call(couch.info, timeout=1.5)
+        while "probe" not in nodes[0].asked:
+            assert call(couch.info, timeout=0.9) == {"ok": True}
+
+
+@pytest.mark.usefixtures("runner")
+async def test_a_probe_that_is_called_off_is_not_left_to_the_next_caller(nodes, monkeypatch):
+    monkeypatch.setattr("corduroy.transport.way._REST", 0.1)
+    nodes[0].mood = "silent"
+    async with Couch([node.url for node in nodes]) as couch:
+        while "GET" not in nodes[0].asked:
+            await couch.info(timeout=1.5)
+        answered = 0
+        while "probe" not in nodes[0].asked or not answered:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await couch.info()
+                    answered += "probe" in nodes[0].asked
+
+
 def test_where_none_lives_the_failure_is_told(nodes, couch, call):
     for node in nodes:
         node.mood = "ill"
@@ -122,6 +151,27 @@ def test_where_none_lives_the_failure_is_told(nodes, couch, call):
     for node in nodes:
         node.mood = "well"
     assert call(couch.info) == {"ok": True}, "nobody has to wait until a rest is over"
+
+
+def test_a_node_is_not_blamed_for_what_is_too_large_for_us(nodes, call, caplog):
+    couch = Couch([node.url for node in nodes], max_body_size=5)
+    with pytest.raises(AnswerTooLarge):
+        call(couch.info)
+    assert "left alone" not in caplog.text
+
+
+@pytest.mark.usefixtures("runner")
+async def test_a_node_is_not_blamed_for_a_queue_of_ours(nodes, caplog, monkeypatch):
+    monkeypatch.setattr(defaults, "max_clients", 1)
+    for node in nodes:
+        node.mood = "silent"
+    async with Couch([node.url for node in nodes]) as couch:
+        stuck = couch.database("db").cleanup()
+        for _ in range(2):
+            with pytest.raises(RequestTimeout):
+                await couch.info(timeout=0.1)
+        stuck.cancel()
+    assert "left alone" not in caplog.text
 
 
 def test_a_post_goes_on_only_from_a_node_that_was_not_there(nodes, call):
@@ -209,32 +259,63 @@ def test_a_feed_moves_to_another_node_and_goes_on(db, proxies):
     assert len(served) >= 2
 
 
-def test_a_session_works_on_all_nodes_though_each_has_its_own(tmp_path, call):
-    """Nodes with different secrets: each grants a session of its own."""
-    granted = Counter()
+class Guarded(Node):
+    """Lets in by a session of its own: the others do not share its secret.
 
-    class Guarded(Node):
-        def behave(self, peer):
-            while True:
-                request = peer.request()
-                mine = f"AuthSession={self.name}"
-                if request.target == "/_session":
-                    granted[self.name] += 1
-                    peer.answer(OK, f"Set-Cookie: {mine}; Max-Age=600")
-                elif request.headers.get("cookie") == mine:
-                    peer.answer(OK)
-                else:
-                    peer.answer(b'{"error":"unauthorized"}', status="401 Unauthorized")
+    Attributes:
+        granted (int): how many sessions it has granted; the last one is good.
+    """
 
-    with contextlib.ExitStack() as stack:
+    granted = 0
 
-        def serve(behaviour):
-            server = Server(behaviour)
-            stack.callback(server.close)
-            return server
+    def behave(self, peer):
+        while True:
+            request = peer.request()
+            if request.target == "/_session":
+                self.granted += 1
+                if self.mood == "silent":
+                    peer.wait_for_end()
+                    return
+                peer.answer(OK, f"Set-Cookie: AuthSession={self.name}{self.granted}; Max-Age=600")
+            elif request.headers.get("cookie") == f"AuthSession={self.name}{self.granted}":
+                peer.answer(OK)
+            else:
+                peer.answer(b'{"error":"unauthorized"}', status="401 Unauthorized")
 
-        guarded = [Guarded(serve, name) for name in "abc"]
-        with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
-            for _ in range(9):
-                assert call(couch.info) == {"ok": True}
-    assert granted == {"a": 1, "b": 1, "c": 1}
+
+@pytest.fixture
+def guarded(serve):
+    return [Guarded(serve, name) for name in "abc"]
+
+
+def test_a_session_works_on_all_nodes_though_each_has_its_own(guarded, call):
+    with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
+        for _ in range(9):
+            assert call(couch.info) == {"ok": True}
+    assert [node.granted for node in guarded] == [1, 1, 1]
+
+
+def test_so_does_one_that_was_begun_at_one_of_them(guarded, call):
+    with Couch([node.url for node in guarded]) as couch:
+        call(couch.login, "user", "pw")
+        for _ in range(9):
+            assert call(couch.info) == {"ok": True}
+    assert [node.granted for node in guarded] == [1, 1, 1]
+
+
+def test_a_node_that_never_grants_a_session_leaves_time_for_the_others(guarded, call):
+    guarded[0].mood = "silent"
+    with Couch([node.url for node in guarded], CookieAuth("user", "pw"), timeout=1.5) as couch:
+        while guarded[0].granted == 0:
+            assert call(couch.info) == {"ok": True}
+
+
+def test_sessions_that_all_nodes_have_forgotten_are_renewed(guarded, call):
+    with Couch([node.url for node in guarded], CookieAuth("user", "pw")) as couch:
+        for _ in range(3):
+            call(couch.info)
+        for node in guarded:
+            node.granted += 1
+        for _ in range(9):
+            assert call(couch.info) == {"ok": True}
+    assert [node.granted for node in guarded] == [3, 3, 3]
