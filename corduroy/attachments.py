@@ -152,7 +152,7 @@ class Attachments(Place[S]):
         taking = InMemory() if to is None else receiver(to)
         held = self._allowance() if to is None else None
         reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
-        await aside(reader.pour, taking, request=request)
+        await aside(reader.pour, taking, sender=reader)
         return bytes(taking.content) if isinstance(taking, InMemory) else taking.size
 
     @streamed
@@ -235,7 +235,7 @@ class Attachments(Place[S]):
             headers = {"Accept": "multipart/related, application/json"}
             request = Request("GET", path + asking, headers=headers)
             fetching = self._session, request, destination, progress
-            found = await aside(fetch_whole, *fetching, request=request)
+            found = await aside(fetch_whole, *fetching, sender=request)
         return bound(found, self)
 
     async def _fetch_each(
@@ -250,7 +250,7 @@ class Attachments(Place[S]):
             taking = destination.receiver(name)
             held = allowance if isinstance(taking, InMemory) else None
             reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
-            await aside(reader.pour, taking, request=request)
+            await aside(reader.pour, taking, sender=reader)
         destination.settle(doc)
 
     def _allowance(self) -> Allowance:
