@@ -9,7 +9,7 @@ from typing import Any
 from . import shapes
 from .asking import ask, ask_json, current_rev, doc_path, id_and_rev
 from .calls import aside
-from .content import Sent, content_type_of, outgoing, put_back
+from .content import Sent, can_be_made_again, content_type_of, outgoing, put_back
 from .documents import AttrDict, Document, bound
 from .doubts import IsIt, ask_guarded, written
 from .errors import DigestMismatch
@@ -43,11 +43,13 @@ class Attachments(Place[S]):
             doc (dict | str): the document, whose ``_rev`` and ``_attachments`` follow; or the id of
                 one, which is created where it does not exist.
             content: bytes, str, an open file, a Path, or an iterable or async iterable of bytes, sent
-                in pieces as it comes. A file is back where it stood if it could not be attached.
+                in pieces as it comes. A file is back where it stood if it could not be attached. Files
+                that cannot be put back, and iterables that are no lists, go out once: nobody can read
+                them again after a failure.
             filename (str): the attachment's name; None: the file's own.
             content_type (str): None: what the name suggests.
             progress: is called with the number of bytes that have gone, again and again, as tqdm's
-                ``bar.update``.
+                ``bar.update``. Those that go a second time are not told of.
 
         Returns:
             dict: ``{"ok", "id", "rev"}``.
@@ -97,6 +99,7 @@ class Attachments(Place[S]):
                 shape=shapes.Stored,
                 body=sent.body,
                 headers=headers,
+                anew=can_be_made_again(content),
             )
         said = {"id": id, **said}
         if isinstance(doc, MutableMapping):
@@ -149,7 +152,7 @@ class Attachments(Place[S]):
         taking = InMemory() if to is None else receiver(to)
         held = self._allowance() if to is None else None
         reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
-        await aside(reader.pour, taking, request=request)
+        await aside(reader.pour, taking, sender=reader)
         return bytes(taking.content) if isinstance(taking, InMemory) else taking.size
 
     @streamed
@@ -232,7 +235,7 @@ class Attachments(Place[S]):
             headers = {"Accept": "multipart/related, application/json"}
             request = Request("GET", path + asking, headers=headers)
             fetching = self._session, request, destination, progress
-            found = await aside(fetch_whole, *fetching, request=request)
+            found = await aside(fetch_whole, *fetching, sender=request)
         return bound(found, self)
 
     async def _fetch_each(
@@ -247,7 +250,7 @@ class Attachments(Place[S]):
             taking = destination.receiver(name)
             held = allowance if isinstance(taking, InMemory) else None
             reader = PieceReader(self._session, request, span, progress, apart=False, held=held)
-            await aside(reader.pour, taking, request=request)
+            await aside(reader.pour, taking, sender=reader)
         destination.settle(doc)
 
     def _allowance(self) -> Allowance:

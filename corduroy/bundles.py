@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .asking import ask, doc_path
 from .attachments import attachment_path, check_stored
 from .content import (
     NewAttachment,
     Sent,
     Streams,
+    can_be_made_again,
     can_be_read_again,
     new_attachments,
     outgoing,
@@ -21,7 +21,6 @@ from .content import (
 )
 from .drafts import Draft
 from .multipart import closing, opening
-from .transport.answer import Answer
 from .transport.encoding import check_header
 from .transport.sending import Producer
 
@@ -51,6 +50,7 @@ class _Part:
         self.kind = new.kind
         self.length = length
         self.in_pieces = callable(body)
+        self.again = not self.in_pieces or can_be_made_again(new.content)
         self.sent = Sent(_of_length(body, length, new.name) if callable(body) else body)
 
     @property
@@ -119,30 +119,20 @@ class Bundle(Draft):
         self._parts = parts
         self._boundary = secrets.token_hex(16)
 
-    async def put(self, path: str, query: Mapping[str, str] | None) -> Answer:
-        """Send it. Files are back where they stood when it has been sent.
-
-        Args:
-            path (str): the database's path.
-            query (dict of str to str): what goes with it.
-
-        Returns:
-            Answer: a success.
-
-        Endpoint: ``PUT /{db}/{docid}``.
-        """
-        assert self.id is not None
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[dict[str, Any]]:
+        """What a `Request` takes that sends it. Files are back where they stood when that is over."""
         heads = self._heads()
         length = sum(map(len, heads)) + sum(part.length for part in self._parts)
         headers = {
             "Content-Type": f'multipart/related; boundary="{self._boundary}"',
             "Content-Length": str(length),
         }
-        target, body = path + doc_path(self.id), self._producer(heads)
+        again = all(part.again for part in self._parts)
         with contextlib.ExitStack() as undoing:
             for part in self._parts:
                 undoing.callback(self._undo, part.content, way_back(part.content))
-            return await ask("PUT", target, query, body=body, headers=headers)
+            yield {"body": self._producer(heads), "headers": headers, "anew": again}
 
     def _undo(self, content: Any, back: Callable[[], Any] | None) -> None:
         """Put content back where it stood; take note if that cannot be."""

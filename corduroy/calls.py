@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import RequestTimeout
 from .transport.messages import Request
@@ -35,6 +35,16 @@ class together:
         return (yield self)
 
 
+class Sender(Protocol):
+    """What sends requests: one itself, or a reader of streams.
+
+    Attributes:
+        retries (int | None): how often one is tried again; None: as the session has it.
+    """
+
+    retries: int | None
+
+
 class aside:
     """Awaited in an operation: runs a coroutine function in a Task, and gives what it gives.
 
@@ -43,18 +53,18 @@ class aside:
     Args:
         function: the coroutine function; it is called on the call's loop.
         *args: its arguments.
-        request (Request | None): what it sends, as often as the call says.
+        sender (Sender | None): what it sends by, as often as the call says.
     """
 
     def __init__(
         self,
         function: Callable[..., Coroutine[Any, Any, Any]],
         *args: Any,
-        request: Request | None = None,
+        sender: Sender | None = None,
     ) -> None:
         self.function = function
         self.args = args
-        self.request = request
+        self.sender = sender
 
     def __await__(self) -> Any:
         return (yield self)
@@ -167,8 +177,8 @@ class Call(asyncio.Future[Any]):
             else:
                 if not self.strict:  # what takes its time by its nature does not count
                     self.deadline = None
-                if step.request is not None:
-                    step.request.retries = self.retries
+                if step.sender is not None:
+                    step.sender.retries = self.retries
                 in_task(loop, step.function(*step.args), self)
         except Exception as error:  # told in the loop's next turn: the caller has not got us yet
             loop.call_soon(self.resume, None, error)

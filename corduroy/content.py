@@ -9,7 +9,7 @@ import hashlib
 import io
 import mimetypes
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +34,8 @@ def outgoing(
         name (str): the argument's name, for errors.
 
     Returns:
-        (bytes or producer, int | None): the body, and its length where it is known.
+        (bytes or producer, int | None): the body, and its length where it is known. A producer may be
+        called again where `can_be_made_again` says so.
 
     Raises:
         TypeError: it is none of these.
@@ -62,9 +63,12 @@ def outgoing(
 class Sent:
     """A body on its way, which is measured as it goes.
 
+    It may go more than once; the time that it came farthest counts. (The last may be cut short by the
+    refusal of what was written before.)
+
     Args:
         body (bytes | Producer): what is to be sent.
-        progress: is told how many bytes have gone, each time.
+        progress: is told how many bytes have gone, each time; none is counted twice.
 
     Attributes:
         body (bytes | Producer): what to send in its place.
@@ -74,10 +78,12 @@ class Sent:
     def __init__(
         self, body: bytes | Producer, progress: Callable[[int], Any] | None = None
     ) -> None:
-        self.size = 0
+        at_hand = b"" if callable(body) else body
+        self.body = self._passing_on(body) if callable(body) else body
+        self.size = len(at_hand)
         self._progress = progress
-        self._digest = hashlib.md5(usedforsecurity=False)
-        self.body = self._passing_on(body) if callable(body) else self._measured(body)
+        self._told = 0  # how many of them progress knows of
+        self._digest = hashlib.md5(at_hand, usedforsecurity=False)
 
     def stub(self, content_type: str) -> dict[str, Any]:
         """What stands for the attachment in its document. PouchDB Server knows it by its digest."""
@@ -93,17 +99,20 @@ class Sent:
         """Its MD5, base64."""
         return base64.b64encode(self._digest.digest()).decode()
 
-    def _measured(self, piece: bytes) -> bytes:
-        self.size += len(piece)
-        self._digest.update(piece)
-        return piece
-
     def _passing_on(self, produce: Producer) -> Producer:
         async def measuring(write: Any) -> None:
+            size, digest = 0, hashlib.md5(usedforsecurity=False)
+
             async def passing(piece: bytes) -> None:
-                await write(self._measured(piece))
-                if self._progress is not None:
-                    self._progress(len(piece))
+                nonlocal size
+                size += len(piece)
+                digest.update(piece)
+                if size >= self.size:
+                    self.size, self._digest = size, digest
+                await write(piece)
+                if self._progress is not None and size > self._told:
+                    more, self._told = size - self._told, size
+                    self._progress(more)
 
             await produce(passing)
 
@@ -158,7 +167,11 @@ def _from_path(path: Path) -> Producer:
 
 
 def _from_file(file: Any) -> Producer:
+    back = way_back(file)
+
     async def produce(write: Any) -> None:
+        if back is not None:
+            back()
         while piece := file.read(_PIECE):
             await write(_checked(piece))
 
@@ -326,6 +339,18 @@ def _read_through(new: NewAttachment, streams: Streams) -> bytes:
     if not can_be_read_again(data):
         streams[id(data)] = data, content
     return content
+
+
+def can_be_made_again(content: Any) -> bool:
+    """Whether the body that sends some content can be made twice, and be the same.
+
+    Of an iterable that is no collection nobody knows whether there is anything in it a second time.
+    """
+    if isinstance(content, str | bytes | bytearray | memoryview | Path):
+        return True
+    if callable(getattr(content, "read", None)):
+        return way_back(content) is not None
+    return isinstance(content, Collection)
 
 
 def can_be_read_again(content: Any) -> bool:

@@ -216,6 +216,7 @@ class PieceReader:
         self.about: dict[str, Any] = {}
         self.answer: Answer | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.retries: int | None = None
         self._session = session
         self._request = request
         self._span = span
@@ -265,6 +266,7 @@ class PieceReader:
             self.close()
 
     async def _open(self) -> Body:
+        self._request.retries = self.retries
         body = await self._session.stream(self._request, self._within, apart=self._apart)
         self._body, self.answer = body, body.answer
         self._span.begin(body.answer)

@@ -42,7 +42,8 @@ class Writing(Place[S]):
         Documents without an ``_id`` get one of the server's uuids. Attachments that are bytes, Paths or
         open files, as ``_attachments[name]`` or as its ``data``, are uploaded; those of a single
         document as they are, in the same request, and they may be iterables or async iterables of
-        bytes that have a ``length`` beside their ``data``. (PouchDB Server takes base64 only.)
+        bytes that have a ``length`` beside their ``data``; what can be read only once goes out once.
+        (PouchDB Server takes base64 only.)
 
         Args:
             docs (dict | list of dict | iterable): the document or documents; any `Mapping` does, and
@@ -230,9 +231,10 @@ async def _save_one(
     query = {"batch": "ok"} if options.get("batch") else None
     try:
         if isinstance(draft, Bundle):
-            said = (await draft.put(path, query)).json(shapes.Saved)
+            with draft.sending() as sent:
+                said = await _put(path, draft, query, **sent)
         else:
-            said = await _put(path, draft, query)
+            said = await _put(path, draft, query, body=draft.body, headers=JSON)
     except Conflict as error:
         if not isinstance(error.response, dict):
             raise
@@ -246,7 +248,9 @@ async def _save_one(
         await draft.check(path, said["rev"])
 
 
-async def _put(path: str, draft: Draft, query: Mapping[str, str] | None) -> dict[str, Any]:
+async def _put(
+    path: str, draft: Draft, query: Mapping[str, str] | None, **options: Any
+) -> dict[str, Any]:
     """Endpoint: ``PUT /{db}/{docid}``."""
     id = str(draft.id)
 
@@ -258,7 +262,7 @@ async def _put(path: str, draft: Draft, query: Mapping[str, str] | None) -> dict
     guarded = query is None and can_be_compared(path)
     return await ask_guarded(
         "PUT", path + doc_path(id), query,
-        looked_up=written_as, guarded=guarded, body=draft.body, headers=JSON,
+        looked_up=written_as, guarded=guarded, **options,
     )  # fmt: skip
 
 

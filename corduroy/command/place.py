@@ -30,6 +30,12 @@ def add_ways(parser: argparse.ArgumentParser) -> None:
     ways.add_argument(
         "--ca-certs", metavar="FILE", help="trust these certificates, instead of the system's"
     )
+    ways.add_argument(
+        "--client-cert", metavar="FILE", help="the certificate that tells the server who is asking"
+    )
+    ways.add_argument(
+        "--client-key", metavar="FILE", help="its private key, where that is in a file of its own"
+    )
     ways.add_argument("--insecure", action="store_true", help="accept any certificate")
 
 
@@ -62,6 +68,8 @@ def find(options: argparse.Namespace) -> tuple[Couch[Deferred], str]:
         timeout=options.timeout,
         verify=not options.insecure,
         ca_certs=options.ca_certs,
+        client_cert=options.client_cert,
+        client_key=options.client_key,
     )
     return couch, name
 

@@ -44,7 +44,8 @@ class ChangesFeed:
             a server does not have it; ``"longpoll"``, a request at a time, for proxies that hold
             answers back.
         timeout (float | None): seconds without a change after which the feed ends by itself; None:
-            never. While the program works on a change the clock stands.
+            never. While the program works on a change the clock stands. If by then nobody has told
+            where the feed begins, its checkpoint or what ``"now"`` is, it ends with a `RequestTimeout`.
         limit (int | None): after how many changes it ends; None: never.
         max_retries (int | None): how many failures in a row it bears; None: any number.
         retry_for (float | None): for how many seconds it tries without success; None: for ever.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import shapes
-from ..errors import HTTPError, may_pass
+from ..errors import HTTPError, RequestTimeout, may_pass
 from ..options import check_count, check_seconds
 from ..styles import Home, call_back
 from .checkpoint import Checkpoint
@@ -249,7 +249,14 @@ class Run:
             if until is not None and loop.time() >= until:
                 if follower.trouble is not None:
                     raise follower.trouble
+                if follower.seq is None:  # else it would look as if there had been no change
+                    raise self._unplaced(timeout)
                 return []
+
+    def _unplaced(self, seconds: float | None) -> RequestTimeout:
+        """What tells that nobody has answered where the feed begins."""
+        reason = f"no answer in {seconds:g} s to where it begins: the feed's checkpoint, or 'now'"
+        return RequestTimeout(None, "timeout", reason, method="GET", url=self._terms.source.url)
 
     def _finish(self) -> None:
         """All of the batch has been handed out, and finished."""

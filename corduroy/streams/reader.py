@@ -53,11 +53,13 @@ class Reader(Protocol[T]):
         about (dict): what the server has said beside it, so far.
         answer (Answer | None): the answer that is being read.
         loop: where it reads; None before it has begun.
+        retries (int | None): how often a request is tried again; None: as the session has it.
     """
 
     about: dict[str, Any]
     answer: Answer | None
     loop: asyncio.AbstractEventLoop | None
+    retries: int | None
 
     def ready(self) -> list[T]:
         """The next portion, if it is at hand; none: `more` has to be awaited."""
@@ -125,6 +127,7 @@ class PageReader(Generic[T]):
         self.about: dict[str, Any] = {}
         self.answer: Answer | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.retries: int | None = None
         self._session = session
         self._fetch = fetch
         self._endurance = _Endurance(resume)
@@ -140,7 +143,7 @@ class PageReader(Generic[T]):
         self.loop = asyncio.get_running_loop()
         while not self._last:
             try:
-                retries = 0 if self._endurance.active else None
+                retries = 0 if self._endurance.active else self.retries
                 fetching = self._fetch(self._place)
                 page, place = await begun(self.loop, self._session, fetching, retries)
             except HTTPError as error:
@@ -180,6 +183,7 @@ class RowReader(Generic[T]):
         self.about: dict[str, Any] = {}
         self.answer: Answer | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.retries: int | None = None
         self._session = of._session
         self._server = of._server
         self._asked = asked
@@ -278,8 +282,7 @@ class RowReader(Generic[T]):
 
     async def _open(self) -> Body:
         request = self._asked.request()
-        if self._endurance.active:
-            request.retries = 0
+        request.retries = 0 if self._endurance.active else self.retries
         self._within = self._session.timeout_of(request)
         try:
             body = await self._session.stream(request, self._within)
@@ -297,7 +300,7 @@ class RowReader(Generic[T]):
 
     async def _is_classic(self) -> bool:
         loop = asyncio.get_running_loop()
-        return bool(await begun(loop, self._session, self._server.is_classic()))
+        return bool(await begun(loop, self._session, self._server.is_classic(), self.retries))
 
     def _failure(self, error: Exception) -> Exception:
         if isinstance(error, HTTPError):

@@ -51,25 +51,20 @@ class Stream(Styled[S], Generic[T, S]):
     async def all(self) -> list[T]:
         """Fetch all results.
 
+        With ``timeout`` that is a deadline for all of it; ``retries`` is how often a request is tried
+        again before its answer begins. (What goes on with ``resume`` has a count of its own.)
+
         Returns:
             list: the results.
         """
-        return await aside(self._gather)  # type: ignore[no-any-return]
+        reader = self._started()
+        return await aside(_gathered, reader, sender=reader)  # type: ignore[no-any-return]
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         if self._style == "blocking":
             raise TypeError("an object of style 'blocking' is not awaited: use all()")
         future: Any = self.all()  # type: ignore[arg-type]  # it does not block
         return future.__await__()  # type: ignore[no-any-return]
-
-    async def _gather(self) -> list[T]:
-        reader, found = self._started(), list[T]()
-        try:
-            while portion := reader.ready() or await reader.more():
-                found += portion
-        finally:
-            reader.close()
-        return found
 
     def _started(self) -> Reader[T]:
         self._reader = reader = self._begin()
@@ -157,6 +152,16 @@ class _Items(Generic[T]):
     def __del__(self) -> None:
         self._home.loop = self._reader.loop
         _let_go(self._reader, self._home)
+
+
+async def _gathered(reader: Reader[T]) -> list[T]:
+    found = list[T]()
+    try:
+        while portion := reader.ready() or await reader.more():
+            found += portion
+    finally:
+        reader.close()
+    return found
 
 
 def _let_go(reader: Reader[Any], home: Home) -> None:

@@ -130,7 +130,7 @@ class Exchanging(ABC):
             request,
             url=way.url + request.target,
             headers=way.headers_of(request),
-            timeout=due or (0.0 if request.repeatable else self.timeout_of(request)),
+            timeout=due or (0.0 if request.at_hand else self.timeout_of(request)),
             trust=way.trust,
         )
         return answer, None

@@ -23,6 +23,7 @@ class Request:
         timeout (float | None): seconds for the whole exchange, 0: no limit; None: the session's.
         anonymous (bool): whether it goes out without the session's credentials; one with ``headers``.
         raw (bool): whether the answer's body is wanted as it comes, compressed perhaps.
+        anew (bool): whether what makes its body makes it anew, from its beginning, each time.
         guarded (bool): whether the revision or the id that it carries keeps a second one from doing
             anything; whoever asks then looks at ``doubted``.
         retries (int | None): how often it is tried again; None: as often as the call or the session
@@ -35,6 +36,7 @@ class Request:
 
     __slots__ = (
         "accept",
+        "anew",
         "anonymous",
         "body",
         "doubted",
@@ -61,6 +63,7 @@ class Request:
         timeout: float | None = None,
         anonymous: bool = False,
         raw: bool = False,
+        anew: bool = False,
         guarded: bool = False,
         retries: int | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class Request:
         self.timeout = timeout
         self.anonymous = anonymous
         self.raw = raw
+        self.anew = anew
         self.guarded = guarded
         self.retries = retries
         self.doubted = False
@@ -81,14 +85,19 @@ class Request:
             self.body = _Watched(body)
 
     @property
-    def repeatable(self) -> bool:
-        """Whether its body is at hand, and not made as it is sent."""
+    def at_hand(self) -> bool:
+        """Whether its body is, and not made as it is sent."""
         return not callable(self.body)
 
     @property
-    def begun(self) -> bool:
-        """Whether a body that is made as it is sent has begun to be."""
-        return isinstance(self.body, _Watched) and self.body.begun
+    def repeatable(self) -> bool:
+        """Whether its body is at hand, or can be made again."""
+        return self.anew or not callable(self.body)
+
+    @property
+    def spent(self) -> bool:
+        """Whether its body has begun to be made, and cannot be made again."""
+        return not self.anew and isinstance(self.body, _Watched) and self.body.begun
 
     def has_raised(self, error: Exception) -> bool:
         """Whether an error is of what makes the body: an `OSError` of its own is none of the

@@ -12,7 +12,7 @@ import logging
 from tornado.httpclient import HTTPClientError
 
 from .. import defaults
-from ..errors import HTTPError, lacks_a_part
+from ..errors import HTTPError, RequestTimeout, lacks_a_part
 from .answer import BodyTooLarge, ClientClosed, ConnectionBroken, DeadlineMissed, NoTurn
 from .backoff import Backoff, retry_after
 from .messages import Request
@@ -117,9 +117,11 @@ class Attempts:
         if is_distrust(cause):
             return None
         sent = self.sent and (went_out(cause) if error.code == 599 else error.code != 429)
-        if self._request.begun or (sent and not self._harmless):
+        if self._request.spent or (sent and not self._harmless):
             return None
-        delay = self._delay(error, way)
+        # Where the silence is what is limited, and not the whole, there is nothing left of it.
+        over = sent and not self._request.at_hand and isinstance(error, RequestTimeout)
+        delay = self._delay(error, way, over)
         if delay is None or delay >= left:
             return None
         self._request.doubted = self._request.doubted or sent
@@ -130,12 +132,12 @@ class Attempts:
         )  # fmt: skip
         return delay
 
-    def _delay(self, error: HTTPError, way: Way) -> float | None:
+    def _delay(self, error: HTTPError, way: Way, over: bool) -> float | None:
         if way not in self.tried:
             self.tried.append(way)
         if len(self.tried) < len(self.ways.all) and error.code != 429:
             return 0.0  # to another one
-        if self._backoff.failures >= self._retries or not self._budget.spend():
+        if over or self._backoff.failures >= self._retries or not self._budget.spend():
             return None
         self.tried.clear()
         return self._backoff.delay(retry_after(error.status.headers.get("Retry-After")))

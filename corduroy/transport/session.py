@@ -152,7 +152,7 @@ class Session(Exchanging):
             client = clients.here()
         if (
             way is not None
-            and request.repeatable
+            and request.at_hand
             and isinstance(client, KeepAliveHTTPClient)
             and (way.renewal is None or way.renewal.covers(request))
         ):
@@ -268,7 +268,7 @@ class Session(Exchanging):
         """
         limits = limits or Limits()
         due = self._due(asyncio.get_running_loop().time(), request, limits)
-        if not (request.repeatable or limits.strict):
+        if not (request.at_hand or limits.strict):
             due, limits.deadline = 0.0, None  # its pace is limited instead
         attempts = self._attempts(request, limits)
         del limits  # a call, as a rule: see Call._advance

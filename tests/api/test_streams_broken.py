@@ -22,6 +22,7 @@ from tests.faults.proxy import (
     FaultProxy,
     Refuse,
     Reset,
+    Silence,
     Stall,
     bad_gateway,
     error_500,
@@ -109,6 +110,49 @@ def test_a_server_that_falls_silent_is_given_up(gone_through, proxy, couchdb_url
         proxy.next(Stall(9000))
         with pytest.raises(RequestTimeout):
             gone_through(couch.database(library).docs)
+
+
+STREAMS = {
+    "rows": lambda db: db.docs(),
+    "pages": lambda db: db.pages("_all_docs"),
+    "an attachment": lambda db: db.stream_attachment("döc-0000", "f"),
+}
+
+
+@pytest.mark.parametrize("made", STREAMS.values(), ids=STREAMS)
+def test_all_of_it_is_asked_for_as_often_as_is_said(call, proxy, db, made):
+    proxy.plan = lambda request: unavailable()
+    for retries in (0, 2):
+        before = proxy.requests
+        with pytest.raises(ServerError):
+            call(made(db).all, retries=retries)
+        assert proxy.requests - before == retries + 1
+
+
+def test_a_stream_that_goes_on_does_so_by_its_own_count(call, proxy, db):
+    faults = [Cut(9000), unavailable(), None]
+    proxy.plan = lambda request: faults.pop(0)
+    assert len(call(db.ids(resume=True).all, retries=0)) == len(DOCS) + 1
+
+
+@pytest.mark.parametrize("fault", [Silence(), Stall(9000)], ids=["at once", "amid it"])
+def test_all_of_it_has_a_deadline_if_one_is_said(call, proxy, couchdb_url, library, fault):
+    with Couch(proxy.url, timeout=20) as couch:
+        docs = couch.database(library).docs
+        proxy.next(fault)
+        began = time.monotonic()
+        with pytest.raises(RequestTimeout):
+            call(docs().all, timeout=0.3)
+        assert time.monotonic() - began < 5
+        assert len(call(docs().all, timeout=20)) == len(DOCS) + 1
+
+
+@pytest.mark.parametrize("name", ["retries", "timeout"])
+def test_a_loop_takes_no_limits_of_a_call(refused, db, proxy, name):
+    for method, *given in ((db.stream, "_all_docs"), (db.docs,), (db.pages, "_all_docs")):
+        refused(TypeError, name, method, *given, **{name: 1})
+    refused(ValueError, name, db.docs().all, **{name: -1})
+    assert not proxy.requests
 
 
 ASKED = [

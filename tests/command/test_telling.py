@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import ssl
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable
@@ -13,9 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from tests.command.conftest import CORDUROY, revisions
 from tests.faults.proxy import Answer, FaultProxy
+from tests.faults.secure import SecureServer, contexts, handshake
 
 DENIED = Answer(401, b'{"error":"unauthorized","reason":"Name or password is incorrect."}')
 
@@ -70,6 +74,28 @@ def test_the_address_has_the_credentials_or_the_environment(
     assert [one.encode() for one in said] == [bob, bob, ada, ada, b""]
 
 
+def test_a_certificate_says_who_is_asking(corduroy: Callable[..., Any], tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ours = authority.issue_cert("ada@couch.example")
+    ours.cert_chain_pems[0].write_to_path(tmp_path / "ours.pem")
+    ours.private_key_pem.write_to_path(tmp_path / "ours.key")
+    ours.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    context = contexts(authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    with contextlib.closing(SecureServer(handshake(context))) as server:
+        asking = "info", server.url(), "--json", "--ca-certs", "ca.pem"
+        for said in (
+            ["--client-cert=ours.pem", "--client-key=ours.key"],
+            ["--client-cert=both.pem"],
+        ):
+            assert json.loads(corduroy(*asking, *said).stdout) == {"ok": True}
+        done = corduroy(*asking)
+        assert done.returncode == 1
+        assert "give it one by client_cert" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -87,6 +113,11 @@ def test_the_address_has_the_credentials_or_the_environment(
             ["dump", "https://h/music", "--ca-certs", "no-such-file"],
             "ca_certs 'no-such-file': No such",
         ),
+        (
+            ["dump", "https://h/music", "--client-cert", "no-such-file"],
+            "client_cert 'no-such-file': No such",
+        ),
+        (["dump", "https://h/music", "--client-key", "k"], "client_key"),
         (["changes", "music", "--limit", "0"], "--limit must be at least 1"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import uuid
@@ -130,6 +131,18 @@ def attach(on):
     on.once(doc, 2)
 
 
+def attach_file(on):
+    doc = on.saved()
+    on.db.put_attachment(doc, io.BytesIO(LARGE), "a.bin")
+    on.once(doc, 2)
+
+
+def save_attached(on):
+    doc = fresh(_attachments={"a.bin": LARGE})
+    on.db.save(doc)
+    on.once(doc, 1)
+
+
 def detach(on):
     doc = on.saved()
     on.straight.put_attachment(doc, b"content", "a.txt")
@@ -165,7 +178,8 @@ ROWS = {
         lambda on: on.db.get_attachment("with", "large"),
     ],
     "save of a document or of a list": [
-        *(save_new, save_again, save_list, delete, copy, attach, detach),
+        *(save_new, save_again, save_list, delete, copy),
+        *(attach, attach_file, save_attached, detach),
     ],
     "post, update": [
         lambda on: on.db.post({}),
@@ -190,7 +204,7 @@ ROWS = {
         lambda on: on.db.create_index([uuid.uuid4().hex]),
         lambda on: on.db.deploy({"_id": f"_design/{uuid.uuid4().hex}", "language": "javascript"}),
     ],
-    "A body that is made": [
+    "A body that cannot be made": [
         lambda on: on.db.put_attachment(on.saved(), iter([LARGE]), "a.bin"),
     ],
     "stream, docs, ids": [

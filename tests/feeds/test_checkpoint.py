@@ -8,7 +8,7 @@ import pytest
 
 from corduroy import ChangesFeed, Forbidden
 from tests.faults.proxy import Answer
-from tests.feeds.conftest import until
+from tests.feeds.conftest import PATIENCE, until
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_one_that_can_never_be_written_ends_the_feed(follow, proxied, proxy, sav
 
     proxy.plan = plan
     with pytest.raises(Forbidden):
-        follow(proxied, checkpoint="mine", checkpoint_every=0, timeout=3)
+        follow(proxied, checkpoint="mine", checkpoint_every=0, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["", "_local/x"])

@@ -160,6 +160,24 @@ def test_without_a_heartbeat_a_connection_is_trusted(proxied, proxy, save):
     assert proxy.requests == 1
 
 
+@pytest.mark.parametrize("options", [{"since": "now"}, {"checkpoint": "mine"}], ids=str)
+@pytest.mark.parametrize("fault", [Stall(after=0), Silence()], ids=repr)
+def test_not_to_know_where_it_begins_is_not_the_same_as_no_change(
+    follow, proxied, proxy, db, options, fault
+):
+    db.with_style("blocking").save({"_id": "_local/mine", "seq": 0})
+    proxy.next(fault)
+    with pytest.raises(RequestTimeout, match=r"no answer in 0\.3 s to where it begins") as caught:
+        follow(proxied, timeout=0.3, **options)
+    assert (caught.value.method, caught.value.url) == ("GET", f"{proxied.url}/_changes")
+    assert "@" not in str(caught.value)
+    assert proxy.requests == 1
+    assert follow.feed.exception is caught.value
+    assert not follow.feed.listening
+    assert follow(proxied, timeout=2, **options) == []
+    assert follow(proxied, timeout=0, since=0) == []  # that is known without asking
+
+
 # -- how it is told -------------------------------------------------------------------------------
 
 

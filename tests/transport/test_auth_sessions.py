@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import threading
 import time
 import uuid
@@ -307,7 +308,16 @@ def upload(notes):
     return doc, iter([b"a" * 1000, b"b" * 1000]), f"file-{uuid.uuid4().hex}"
 
 
-def test_an_upload_is_never_repeated(call, proxy, notes):
+def test_an_upload_of_a_file_is_repeated(call, proxy, notes):
+    doc, pieces, name = upload(notes)
+    content = b"".join(pieces)
+    proxy.refused = 1
+    call(notes.put_attachment, doc, io.BytesIO(content), name)
+    assert proxy.logins == 2
+    assert call(notes.get_attachment, doc, name) == content
+
+
+def test_one_whose_body_can_be_made_once_is_not(call, proxy, notes):
     arguments = upload(notes)
     proxy.refused = 1
     with pytest.raises(Unauthorized, match="You are not authorized"):
