@@ -204,7 +204,7 @@ class Cluster(Served[S]):
             username=_text(username, "username"),
             password=_text(password, "password"),
         )
-        if not await _is_member(added := f"{name}@{host}"):
+        if not await _is_member(added := name + "@" + host):
             raise BadRequest(
                 400,
                 "not_added",

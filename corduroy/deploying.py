@@ -133,8 +133,10 @@ async def _build(place: Place[Any], plan: _Plan) -> None:
     asking: dict[str, Any] = {"timeout": 0.0 if place._session.timeout is None else None}
     ddoc, name = plan.content, plan.id.removeprefix("_design/")
     views = ddoc.get("views") if ddoc.get("language") != "query" else None
-    maps = [
-        one for one, view in (views or {}).items() if isinstance(view, Mapping) and "map" in view
+    maps = [  # CouchDB keeps one without a name, too, but nobody can ask for it
+        one
+        for one, view in (views or {}).items()
+        if one and isinstance(view, Mapping) and "map" in view
     ]
     path = place._path + plan.path
     if maps:  # one stands for all of them
@@ -146,9 +148,9 @@ async def _build(place: Place[Any], plan: _Plan) -> None:
                 raise
             await _until_built(f"{path}/_info")
     for one in ddoc.get("indexes") or ():
-        await search(place, f"{name}/{one}", "*:*", {"limit": 1}, **asking)
+        await search(place, name + "/" + one, "*:*", {"limit": 1}, **asking)
     for one in ddoc.get("nouveau") or ():
-        await nouveau(place, f"{name}/{one}", "*:*", {"limit": 1}, **asking)
+        await nouveau(place, name + "/" + one, "*:*", {"limit": 1}, **asking)
 
 
 async def _until_built(info: str) -> None:

@@ -16,7 +16,7 @@ from .server import Place
 from .status import tornados
 from .styles import S, either, operation
 from .transport.answer import Answer
-from .transport.encoding import encode_json, encode_text, query_string, quote_segment
+from .transport.encoding import encode_json, encode_text, number_text, query_string, quote_segment
 from .views import ViewResult
 
 
@@ -246,7 +246,7 @@ async def _render(
     """
     sent = {"Accept": "*/*", **(headers or {})}
     if isinstance(body, Mapping):
-        words = {key: v if isinstance(v, str) else str(v) for key, v in body.items()}
+        words = {key: _field(value) for key, value in body.items()}
         body = query_string(words)[1:]
         sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
     if isinstance(body, str):
@@ -260,13 +260,20 @@ async def _render(
     )
 
 
+def _field(value: Any) -> str:
+    """A form's field: a bool is as Python has it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number_text(value)
+    return value if isinstance(value, str) else str(value)
+
+
 def _word(key: str, value: Any) -> str:
     if key in KEYS:  # CouchDB decodes these for whatever function
         return VIEW[key](key, value)
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        return str(value).lower()
+        return number_text(value)
     raise TypeError(f"{key} must be a str, a number or a bool, not {value!r:.80}")
 
 

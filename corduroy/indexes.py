@@ -148,7 +148,8 @@ async def _delete_one_by_one(db: str, ids: list[str]) -> dict[str, Any]:
 
 def _index_path(db: str, ddoc: str, name: str, type: str) -> str:
     # PouchDB Server knows the design document by its whole id alone.
-    return f"{db}/_index/_design%2F{ddoc_name(ddoc)}/{type}/{quote_segment(name, 'name')}"
+    kind = quote_segment(type, "type")
+    return f"{db}/_index/_design%2F{ddoc_name(ddoc)}/{kind}/{quote_segment(name, 'name')}"
 
 
 def _design_id(ddoc: Any, argument: str = "ddoc") -> str:

@@ -9,7 +9,7 @@ from .errors import NotFound
 from .server import Served, Server
 from .styles import S, Style, operation
 from .transport.answer import Answer
-from .transport.encoding import quote_segment
+from .transport.encoding import number_text, quote_segment
 from .veil import veiled
 
 LOCAL = "_local"
@@ -234,9 +234,7 @@ def _steps(name: str | None, *, of_two: bool = True) -> list[str]:
 
 def _written(value: Any) -> str:
     """A value as CouchDB keeps it: always a text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return veiled(str(value))
+        return veiled(value if isinstance(value, str) else number_text(value))
     # Which is not shown: it may be a password.
     raise TypeError(f"value must be a str, a number or a bool, not {type(value).__name__}")

@@ -17,7 +17,7 @@ from .options import DATABASES, check_count, check_flag, check_int, check_second
 from .styles import S, Styled, check_style
 from .transport.answer import Answer
 from .transport.auth import Auth, BasicAuth
-from .transport.encoding import check_url, quote_segment
+from .transport.encoding import check_url, number_text, quote_segment
 from .transport.events import OnRequest
 from .transport.loops import process
 from .transport.session import Session
@@ -84,7 +84,7 @@ class Server:
 
         Endpoint: ``GET /_uuids``.
         """
-        found = await ask_json("GET", "/_uuids", {"count": str(count)}, shape=shapes.Uuids)
+        found = await ask_json("GET", "/_uuids", {"count": number_text(count)}, shape=shapes.Uuids)
         return list(found["uuids"])
 
     async def names(self, options: Mapping[str, Any]) -> list[str]:
@@ -358,5 +358,5 @@ def cutting(q: int | None, n: int | None, partitioned: bool) -> dict[str, str]:
     for name, number in (("q", q), ("n", n)):
         if number is not None:
             check_int(number, name)
-            query[name] = str(number)
+            query[name] = number_text(number)
     return {**query, "partitioned": "true"} if partitioned else query

@@ -11,6 +11,7 @@ from .node import LOCAL, configure, start_again, statistics
 from .options import check_count, check_int
 from .server import Served
 from .styles import S, operation
+from .transport.encoding import number_text
 from .veil import veiled
 
 
@@ -151,7 +152,7 @@ class Serving(Served[S]):
         for name, number in (("bytes", bytes), ("offset", offset)):
             if number is not None:
                 check_count(number, name)
-                query[name] = str(number)
+                query[name] = number_text(number)
         if not await self._server.is_classic():
             raise NotFound(
                 404,

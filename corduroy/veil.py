@@ -85,7 +85,7 @@ def veiled(value: Any) -> Any:
         The value.
     """
     if isinstance(value, str):
-        return Secret(value)
+        return Secret(str.__str__(value))  # whatever it calls itself: an Enum's member, say
     if isinstance(value, bytes):
         return _Bytes(value)
     return Veiled(value) if isinstance(value, Mapping) else value

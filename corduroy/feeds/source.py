@@ -9,7 +9,7 @@ from typing import Any
 from ..changes import encode_changes, offering_changes, offering_updates
 from ..documents import bind_docs
 from ..options import CHANGES, DB_UPDATES, check_int, check_seconds
-from ..transport.encoding import encode_json, query_string
+from ..transport.encoding import encode_json, number_text, query_string
 from ..transport.messages import Request
 from ..transport.session import Session
 from .lines import PARSERS
@@ -99,7 +99,7 @@ class Source:
         """
         query = {**self._query, "feed": feed, "since": CHANGES["since"]("since", since)}
         if limit is not None:
-            query["limit"] = str(limit)
+            query["limit"] = number_text(limit)
         target = self.path + query_string(query)
         # What is compressed on the way is held back until there is enough of it: by PouchDB Server,
         # and by many a proxy.

@@ -251,6 +251,21 @@ def encode_text(text: str, name: str) -> bytes:
         raise ValueError(f"{name} is no Unicode text: it holds a lone surrogate") from None
 
 
+def number_text(number: float) -> str:
+    """A number, or a bool, as a text.
+
+    Args:
+        number (int | float | bool): the number.
+
+    Returns:
+        str: ``"true"`` or ``"false"`` of a bool; of an Enum's member, which calls itself something
+        else, its value.
+    """
+    if isinstance(number, bool):
+        return "true" if number else "false"
+    return int.__repr__(number) if isinstance(number, int) else float.__repr__(number)
+
+
 def query_string(query: Mapping[str, str]) -> str:
     """The query part of a target, ``"?a=1&b=2"``; empty for an empty mapping.
 

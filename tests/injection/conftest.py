@@ -10,6 +10,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from corduroy import Couch, HTTPError
+from corduroy.transport.client import KeepAliveHTTPClient
 from tests.injection.meaning import Meant
 from tests.injection.recorder import Recorder
 
@@ -21,10 +22,12 @@ class Wire:
         recorder (Recorder): the recorder.
         couch (Couch): the Couch.
         usual (dict): the headers that every request of it has.
+        client (KeepAliveHTTPClient): what other Couches may share.
     """
 
     couch: Couch[Any]
     usual: dict[str, str]
+    client: KeepAliveHTTPClient
 
     def __init__(self, http_client: type[AsyncHTTPClient] | None = None) -> None:
         self.recorder = Recorder()
@@ -34,6 +37,7 @@ class Wire:
 
     async def _open(self) -> None:
         await self.recorder.open()
+        self.client = KeepAliveHTTPClient(force_instance=True)
         self.couch = Couch(self.recorder.url, http_client=self._client)
         await self.couch.exists("d")
         self.usual = dict(self.recorder.arrived[0].headers)
@@ -45,6 +49,7 @@ class Wire:
 
     async def _close(self) -> None:
         await self.couch.close()
+        self.client.close()
         await self.recorder.close()
 
     def hold(

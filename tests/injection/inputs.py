@@ -51,6 +51,7 @@ texts = st.one_of(
     st.lists(st.sampled_from(PIECES), max_size=5).map("".join),
     st.text(max_size=10),
     st.text("abcAZ019_.~-", max_size=8),
+    st.text("ab0_$()+/-", max_size=5).map("d".__add__),
     st.builds(Other, st.text("ab/.", max_size=4)),
 )
 """Any text, but sooner one with a meaning somewhere."""

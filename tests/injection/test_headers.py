@@ -11,7 +11,7 @@ import pytest
 
 from corduroy import Couch, JWTAuth, ProxyAuth
 from tests.injection.inputs import is_text, names
-from tests.injection.meaning import Meant, document
+from tests.injection.meaning import Meant, attachment, document
 from tests.injection.recorder import Arrived
 
 LATIN = re.compile(r"[\t\x20-\x7e\x80-\xff]*", re.ASCII)
@@ -25,13 +25,8 @@ def value(text: str) -> str | None:
 
 
 def asking(wire: Any, **options: Any) -> Any:
-    """Ask for a database, by a Couch of its own."""
-
-    async def ask() -> None:
-        async with Couch(wire.recorder.url, **options) as couch:
-            await couch.exists("d")
-
-    return ask()
+    """Ask for a database, by a Couch of its own; their connections are shared."""
+    return Couch(wire.recorder.url, http_client=wire.client, **options).exists("d")
 
 
 def told(**headers: Any) -> list[Meant] | None:
@@ -40,17 +35,12 @@ def told(**headers: Any) -> list[Meant] | None:
     return None if None in named.values() else [Meant("HEAD", ["d"], headers=named)]
 
 
-# Each makes a Couch anew, and with it a connection: these are fewer.
-def some() -> list[str]:
-    return names()[::8]
-
-
 def test_a_header_of_the_program_is_that_header(wire):
     wire.hold(
         "headers",
         lambda _, text: asking(wire, headers={"X-Own": text}),
         lambda text: told(x_own=value(text)),
-        some(),
+        names(),
     )
 
 
@@ -64,7 +54,7 @@ def test_the_name_of_a_header_is_a_name(wire):
         "headers",
         lambda _, text: asking(wire, headers={text: "x"}),
         meant,
-        [text for text in some() if text.lower() not in own and "_" not in text],
+        [text for text in names() if text.lower() not in own and "_" not in text],
     )
 
 
@@ -88,7 +78,7 @@ def test_a_cookie_is_a_cookie(wire):
         found = value(text) if text.isprintable() else None
         return told(cookie=found) if found != "" else told()
 
-    given = [text for text in some() if text.strip()]
+    given = [text for text in names() if text.strip()]
     wire.hold("", lambda _, text: asking(wire, cookie=text), meant, given)
 
 
@@ -97,7 +87,7 @@ def test_a_token_is_a_token(wire):
         found = value(f"Bearer {str.__str__(text)}") if text else None
         return told(authorization=found)
 
-    wire.hold("", lambda _, text: asking(wire, auth=JWTAuth(text)), meant, some())
+    wire.hold("", lambda _, text: asking(wire, auth=JWTAuth(text)), meant, names())
 
 
 def test_the_role_of_a_user_is_one_role(wire):
@@ -107,7 +97,7 @@ def test_the_role_of_a_user_is_one_role(wire):
         raw = text.encode().decode("latin-1")
         return told(x_auth_couchdb_username="a", x_auth_couchdb_roles=value(f"r,{raw}"))
 
-    wire.hold("", lambda _, text: asking(wire, auth=ProxyAuth("a", ["r", text])), meant, some())
+    wire.hold("", lambda _, text: asking(wire, auth=ProxyAuth("a", ["r", text])), meant, names())
 
 
 def test_a_revision_that_the_program_has_is_one_revision(wire):
@@ -170,11 +160,15 @@ def test_what_is_copied_over_is_one_revision(wire):
 def test_what_is_attached_stays_in_its_part(wire):
     """Whatever it is called, whatever it is, and of whatever kind."""
 
-    def content(text: str) -> bytes:
+    def kind_of(text: str) -> str:
+        return text if LATIN.fullmatch(text) and text else "a/b"
+
+    def content_of(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass") + b"."
 
     def meant(text: str) -> list[Meant] | None:
-        if not text or not LATIN.fullmatch(text) or text.startswith("_"):
+        path = attachment(text)
+        if path is None:
             return None
 
         def is_whole(body: bytes) -> bool:
@@ -182,26 +176,36 @@ def test_what_is_attached_stays_in_its_part(wire):
             first, document, attached, last = (b"\r\n" + body).split(b"\r\n" + boundary)
             assert (first, last) == (b"", b"--")
             head, _, sent = attached.partition(b"\r\n\r\n")
-            assert sent == content(text)
+            assert sent == content_of(text)
             _, disposition, kind, length = head.split(b"\r\n")
             quoted = disposition.removeprefix(b'Content-Disposition: attachment; filename="')
             assert quoted.endswith(b'"')
             assert quoted.count(b'"') == 1
-            assert kind.decode() == f"Content-Type: {str.__str__(text)}"
+            assert kind.decode() == "Content-Type: " + kind_of(text)
             assert length == b"Content-Length: %d" % len(sent)
             ((name, said),) = json.loads(document.partition(b"\r\n\r\n")[2])["_attachments"].items()
-            return name == text and said["content_type"] == text
+            return name == text and said["content_type"] == kind_of(text)
 
         form = re.compile('multipart/related; boundary="[0-9a-f]{32}"').fullmatch
         compared = {"accept": "*/*", "range": "bytes=0-0"}
         return [
             Meant("PUT", ["d", "a"], headers={"content-type": form}, body=is_whole),
-            Meant("HEAD", ["d", "a", str.__str__(text)], {"rev": "1-a"}, compared),
+            Meant("HEAD", ["d", "a", *path], {"rev": "1-a"}, compared),
         ]
 
     def call(couch: Any, text: str) -> Any:
-        sent = content(text)
-        new = {"content_type": text, "data": iter([sent]), "length": len(sent)}
-        return couch.database("d").save({"_id": "a", "_attachments": {text: new}})
+        return attaching(couch, text, kind_of(text), content_of(text))
 
-    wire.hold("", call, meant, names()[::4])
+    wire.hold("", call, meant, names())
+
+
+def test_a_part_has_no_kind_that_leads_out_of_its_line(wire):
+    given = [text for text in names() if not LATIN.fullmatch(text)]
+    assert len(given) > 1000
+    wire.hold("content_type", lambda c, text: attaching(c, "f", text, b"x"), lambda _: None, given)
+
+
+def attaching(couch: Any, name: str, kind: str, content: bytes) -> Any:
+    """Save a document, and what is attached to it in a part of its own."""
+    new = {"content_type": kind, "data": iter([content]), "length": len(content)}
+    return couch.database("d").save({"_id": "a", "_attachments": {name: new}})

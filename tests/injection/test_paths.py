@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from corduroy import ChangesFeed
 from tests.injection import meaning
 from tests.injection.inputs import names
 from tests.injection.meaning import Meant
@@ -47,6 +48,19 @@ def in_d(method: str, *after: str, **more: Any) -> Callable[[list[str]], list[Me
 def at_root(method: str, *before: str, **more: Any) -> Callable[[list[str]], list[Meant]]:
     """A request for something below the root."""
     return lambda path: [Meant(method, [*before, *path], **more)]
+
+
+D = ("d", "_design", "d")
+
+
+def deployed(view: str) -> dict[str, Any]:
+    """A design document with such a view."""
+    return {"_id": "_design/d", "views": {view: {"map": "x"}}}
+
+
+async def beginning(db: Any, checkpoint: str) -> None:
+    """Look where a feed is to begin, without its beginning."""
+    await ChangesFeed(db, checkpoint=checkpoint)._terms.checkpoint.read()
 
 
 BUILDERS = {
@@ -125,6 +139,18 @@ BUILDERS = {
         meaning.function("_show"),
         in_d("GET", headers=ANY),
     ),
+    "show, its function": Builder(
+        "name",
+        lambda c, name: c.database("d").show("d/" + name),
+        lambda name: meaning.function("_show")("d/" + name),
+        in_d("GET", headers=ANY),
+    ),
+    "show, its design document": Builder(
+        "name",
+        lambda c, name: c.database("d").show(name + "/f"),
+        lambda name: meaning.function("_show")(name + "/f"),
+        in_d("GET", headers=ANY),
+    ),
     "show of": Builder(
         "id",
         lambda c, doc: c.database("d").show("d/f", doc),
@@ -198,63 +224,67 @@ BUILDERS = {
         meaning.design,
         lambda path: [Meant("POST", ["d", "_compact", *path], headers=JSON)],
     ),
+    "nouveau": Builder(
+        "name",
+        lambda c, name: c.database("d").nouveau(name, "q"),
+        meaning.function("_nouveau"),
+        in_d("GET", query={"q": "q"}),
+        SOME,
+    ),
+    "info": Builder(
+        "ddoc",
+        lambda c, name: c.database("d").info(name),
+        meaning.design,
+        lambda path: [Meant("GET", ["d", "_design", *path, "_info"])],
+        SOME,
+    ),
+    "deploy": Builder(
+        "ddocs",
+        lambda c, name: c.database("d").deploy({"_id": "_design/" + name}),
+        lambda name: meaning.document("_design/" + name),
+        lambda path: [Meant("GET", ["d", *path]), Meant("PUT", ["d", *path], headers=JSON)],
+        SOME,
+    ),
+    "view that is deployed": Builder(
+        "view",
+        lambda c, name: c.database("d").deploy(deployed(name), wait=True),
+        meaning.any_text,
+        lambda path: [
+            Meant("GET", [*D]),
+            Meant("PUT", [*D], headers=JSON),
+            Meant("GET", [*D, "_view", *path], query={"limit": "0"}),
+        ][: 3 if path[0] else 2],  # nobody can ask for a view without a name
+        SOME,
+    ),
     "partition": Builder(
         "name",
         lambda c, name: c.database("d").partition(name).info(),
         meaning.partition,
         lambda path: [Meant("GET", ["d", "_partition", *path])],
     ),
-    # -- the server -------------------------------------------------------------------------------
-    "database": Builder(
-        "name", lambda c, name: c.database(name).info(), meaning.database, at_root("GET")
-    ),
-    "exists": Builder(
-        "name", lambda c, name: c.exists(name), meaning.database, at_root("HEAD"), SOME
-    ),
-    "node": Builder(
+    "view of a partition": Builder(
         "name",
-        lambda c, name: c.node(name).system(),
-        meaning.segment,
-        lambda path: [Meant("GET", ["_node", *path, "_system"])],
+        lambda c, name: c.database("d").partition("p").view(name),
+        lambda name: [name] if name == "_all_docs" else meaning.function("_view")(name),
+        lambda path: [Meant("GET", ["d", "_partition", "p", *path])],
+        SOME,
     ),
-    "config": Builder(
+    # -- those that are read piece by piece -------------------------------------------------------
+    "stream": Builder(
+        "name", lambda c, name: c.database("d").stream(name).all(), meaning.view, in_d("GET"), SOME
+    ),
+    "page": Builder(
         "name",
-        lambda c, name: c.config(name),
-        meaning.key_of(),
-        at_root("GET", "_node", "_local", "_config"),
+        lambda c, name: c.database("d").page(name, per_page=9),
+        meaning.view,
+        in_d("GET", query={"limit": "10"}),
+        SOME,
     ),
-    "stats": Builder(
-        "name",
-        lambda c, name: c.stats(name),
-        meaning.key_of(section=False),
-        at_root("GET", "_node", "_local", "_stats"),
-    ),
-    "remove_admin": Builder(
-        "name",
-        lambda c, name: c.remove_admin(name),
-        meaning.admin,
-        at_root("DELETE", "_node", "_local", "_config", "admins"),
-    ),
-    "delete_user": Builder(
-        "name",
-        lambda c, name: c.delete_user(name),
-        meaning.user,
-        lambda path: [
-            Meant("HEAD", ["_users", *path]),
-            Meant("DELETE", ["_users", *path], query={"rev": "1-a"}),
-        ],
-    ),
-    "reshard": Builder(
-        "jobid",
-        lambda c, doc: c.reshard.job_state(doc),
-        meaning.below(),
-        lambda path: [Meant("GET", ["_reshard", "jobs", *path, "state"])],
-    ),
-    "scheduler_docs": Builder(
-        "docid",
-        lambda c, doc: c.scheduler_docs(docid=doc),
-        lambda name: None if name.startswith("_") else meaning.segment(name),
-        at_root("GET", "_scheduler", "docs", "_replicator"),
+    "checkpoint": Builder(
+        "checkpoint",
+        lambda c, name: beginning(c.database("d"), name),
+        lambda name: None if name.startswith("_local/") else meaning.local(name),
+        in_d("GET"),
     ),
 }
 

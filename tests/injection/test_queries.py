@@ -112,6 +112,18 @@ ENCODERS = {
         as_is("a", filter="d/f"),
         ("d", "_changes"),
     ),
+    "view": Encoder(
+        "view",
+        lambda c, name: c.database("d").changes(filter="_view", view=name),
+        lambda text: (found := function("view")(text)) and {"filter": "_view", **found},
+        ("d", "_changes"),
+    ),
+    "nouveau": Encoder(
+        "bookmark",
+        lambda c, text: c.database("d").nouveau("d/i", "q", bookmark=text),
+        as_is("bookmark", q="q"),
+        ("d", "_design", "d", "_nouveau", "i"),
+    ),
     "all_dbs": Encoder(
         "startkey", lambda c, key: c.all_dbs(startkey=key), as_json("startkey"), ("_all_dbs",)
     ),
@@ -183,6 +195,8 @@ json_values = st.recursive(
 
 
 def test_a_key_of_any_kind_is_that_key(wire):
+    """Each of the texts, in the midst of something."""
+
     def meant(key: Any) -> list[Meant] | None:
         if not _all_text(key):
             return None
@@ -194,7 +208,9 @@ def test_a_key_of_any_kind_is_that_key(wire):
     def call(couch: Any, key: Any) -> Any:
         return couch.database("d").view("d/v", keys=[key])
 
-    wire.hold("keys", call, meant, drawn(json_values, 1000))
+    around = drawn(json_values, 500)
+    given = [[around[at % len(around)], {text: text}, text] for at, text in enumerate(names())]
+    wire.hold("keys", call, meant, [*around, *given])
 
 
 def _all_text(value: Any) -> bool:
@@ -242,6 +258,43 @@ def test_a_member_of_an_enum_is_its_value(wire):
     path = ["d", "_design", "a&b", "_view", "v"]
     given = {name: value for name, (value, _) in options.items()}
     wire.hold("", call, lambda _: [Meant("GET", path, query)], [given])
+
+
+CONFIG = ["_node", "_local", "_config", "a", "b"]
+FORM = {**ANY, "content-type": "application/x-www-form-urlencoded"}
+MEMBERS = {
+    "a function's number": (
+        lambda c: c.database("d").show("d/f", n=Number.SIX),
+        Meant("GET", ["d", "_design", "d", "_show", "f"], {"n": "6"}, ANY),
+    ),
+    "a form's": (
+        lambda c: c.database("d").update("d/f", body={"n": Number.SIX, "t": Word.EVIL}),
+        Meant("POST", ["d", "_design", "d", "_update", "f"], {}, FORM, b"n=6&t=a%26b"),
+    ),
+    "a configuration's number": (
+        lambda c: c.config("a/b", Number.SIX),
+        Meant("PUT", CONFIG, {}, JSON, b'"6"'),
+    ),
+    "its text": (
+        lambda c: c.config("a/b", Word.LAZY),
+        Meant("PUT", CONFIG, {}, JSON, b'"lazy"'),
+    ),
+    "a password": (
+        lambda c: c.check_user("a", Word.LAZY),
+        Meant("POST", ["_session"], {}, JSON, b'{"name":"a","password":"lazy"}'),
+    ),
+    "how many shards": (lambda c: c.create("a", q=Number.SIX), Meant("PUT", ["a"], {"q": "6"})),
+    "how many uuids": (
+        lambda c: c.uuids(Number.SIX),
+        Meant("GET", ["_uuids"], {"count": "6"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MEMBERS)
+def test_so_it_is_elsewhere(wire, what):
+    call, meant = MEMBERS[what]
+    wire.hold("", lambda couch, _: call(couch), lambda _: [meant], [what])
 
 
 def test_what_is_no_number_is_no_limit(wire):

@@ -98,6 +98,30 @@ def test_an_url_leads_where_all_who_read_it_find_that_it_does(wire, form):
         hold(wire, url, found["userinfo"], found["path"])
 
 
+@pytest.mark.parametrize("form", ["before the host", "behind the user", "in the path"])
+def test_several_urls_are_each_what_it_would_be_alone(monkeypatch, form):
+    taken = 0
+    for text in map(str.__str__, names()):
+        url = FORMS[form].replace("{text}", text).replace("{port}", "1")
+        urls = ["http://a:b@h1/q", url, "http://h2"]
+        alone = urls_of(url)
+        beside = None if alone is None else ["http://h1/q", *alone, "http://h2"]
+        assert urls_of(urls) == beside
+        if "," not in text and "\0" not in text and is_text(text):
+            monkeypatch.setenv("COUCHDB_URL", " , ".join(urls))
+            assert urls_of(None) == beside
+        taken += alone is not None
+    assert taken > 100
+
+
+def urls_of(url: Any) -> list[str] | None:
+    """Where a Couch asks; None where there cannot be one."""
+    try:
+        return Couch(url).urls
+    except ValueError:
+        return None
+
+
 def hold(wire: Any, url: str, userinfo: str | None, path: str) -> None:
     steps = [unquote(step) for step in path.split("/")[1:]]
     headers = {}
