@@ -35,6 +35,7 @@ class Request:
     """
 
     __slots__ = (
+        "__weakref__",
         "accept",
         "anew",
         "anonymous",

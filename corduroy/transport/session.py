@@ -164,18 +164,13 @@ class Session(Exchanging):
             over = functools.partial(self._over, pool, way, request, waiting, due, began)
             if self._observer is not None:  # a connection knows the context of whoever opened it
                 over = functools.partial(contextvars.copy_context().run, over)
+            message = way.message(request)
+            if way is not ways.only:
+                ways.took(way, request)
             waiting.pending = pool.begin(
-                way.origin,
-                way.message(request),
-                share,
-                request.safe,
-                request.method == "HEAD",
-                over,
-                now,
+                way.origin, message, share, request.safe, request.method == "HEAD", over, now
             )
             if waiting.pending is not None:
-                if way is not ways.only:
-                    ways.took(way)
                 return
         in_task(loop, self.send(request, waiting), waiting)
 
@@ -208,6 +203,8 @@ class Session(Exchanging):
             if observer is not None and answer is None:
                 observer.failed(way, request, failure, began, 1, connection.served > 0)
         pool.release(connection)
+        if way is not self._ways.only:
+            self._ways.done(way, request)
         if failure is None:
             if self._budget.spent:
                 self._budget.earn()
@@ -313,7 +310,7 @@ class Session(Exchanging):
             left = due - loop.time() if due else patience
             way = to or await self._choose(attempts, left)
             to = None
-            attempts.ways.took(way)
+            attempts.ways.took(way, request)
             left = due - loop.time() if due else patience
             share = attempts.share(left)
             try:
@@ -331,6 +328,8 @@ class Session(Exchanging):
                     way.succeeded()
                 self._budget.earn()
                 return result
+            finally:
+                attempts.ways.done(way, request)
 
     async def _choose(self, attempts: Attempts, left: float) -> Way:
         """The address that an attempt goes to; looks in at one whose rest is over, which takes no more

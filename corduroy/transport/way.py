@@ -1,7 +1,8 @@
 """Ways: the addresses at which a server, or the nodes of a cluster, can be asked.
 
-Requests go round those that live. One that fails is left alone, each time for longer; when its rest is
-over, one request looks in with a light probe before the others come back.
+Requests go round those that live, past one that has more to do than the others: one that has fallen
+silent is found out late, and must not gather them all till then. One that fails is left alone, each
+time for longer; when its rest is over, one request looks in with a light probe before others come back.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 from collections.abc import Container, Mapping, Sequence
 from time import monotonic
 from urllib.parse import SplitResult, unquote
+from weakref import WeakSet
 
 from .answer import Answer
 from .auth import Auth, BasicAuth
@@ -46,6 +48,8 @@ class Way(Carrying):
         origin (Origin): where its connections lead.
         resting_until (float): by the monotonic clock.
         probing (bool): whether somebody is looking in.
+        asked (WeakSet of Request): what it has still to answer. Of a loop that was dropped nobody says
+            that it is over.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Way(Carrying):
         self._backoff = Backoff(_REST, _LONGEST_REST)
         self.resting_until = 0.0
         self.probing = False
+        self.asked: WeakSet[Request] = WeakSet()
         super().__init__({"Host": netloc, **headers}, auth)
 
     def message(self, request: Request) -> bytes:
@@ -122,15 +127,17 @@ class Ways:
         self._turn = random.randrange(len(ways))  # whose it is, of all
 
     def living(self) -> Way | None:
-        """The next one in turn that lives; None if there is none, or one wants to be probed."""
+        """Of those that live the one with the least to do, the next one in turn among equals; None if
+        there is none, or one wants to be probed."""
         if self.only is not None:
             return self.only
         now, found = monotonic(), None
         for way in self._in_turn():
-            if not way.failures:
-                found = found or way
-            elif way.wants_probe(now):
-                return None
+            if way.failures:
+                if way.wants_probe(now):
+                    return None
+            elif found is None or len(way.asked) < len(found.asked):
+                found = way
         return found
 
     def to_probe(self) -> Way | None:
@@ -144,18 +151,26 @@ class Ways:
         return None
 
     def choose(self, tried: Container[Way]) -> Way:
-        """The one that an attempt should go to: of those not tried yet, one that lives; or else the
-        one whose rest is over first."""
+        """The one that an attempt should go to: of those not tried yet, one that lives and has the
+        least to do; or else the one whose rest is over first."""
         if self.only is not None:
             return self.only
         ways = self._in_turn()
         fresh = [way for way in ways if way not in tried] or ways
-        return min(fresh, key=lambda way: way.resting_until if way.failures else 0.0)
+        return min(
+            fresh, key=lambda way: (way.resting_until if way.failures else 0.0, len(way.asked))
+        )
 
-    def took(self, way: Way) -> None:
-        """A request goes there: it is the next one's turn."""
+    def took(self, way: Way, request: Request) -> None:
+        """A request goes there, until it is `done`: it is the next one's turn."""
         if self.only is None:
             self._turn = (self.all.index(way) + 1) % len(self.all)
+            way.asked.add(request)
+
+    def done(self, way: Way, request: Request) -> None:
+        """An attempt is over, however it has ended."""
+        if self.only is None:
+            way.asked.discard(request)
 
     def _in_turn(self) -> list[Way]:
         return self.all[self._turn :] + self.all[: self._turn]

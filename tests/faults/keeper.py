@@ -66,7 +66,6 @@ class Keeper:
         name (str): what its ids begin with.
         random (Random): decides what it does.
         steps (int): how many operations it does.
-        reads_work (bool): whether reading must not fail at all.
 
     Attributes:
         known (dict of str to Known): what must be there.
@@ -77,7 +76,7 @@ class Keeper:
         wrong (list of str): what was not the truth.
     """
 
-    def __init__(self, name: str, random: Random, steps: int, reads_work: bool = False) -> None:
+    def __init__(self, name: str, random: Random, steps: int) -> None:
         self.name = name
         self.known = {f"{name}-{n}": Known() for n in range(6)}
         self.posted: set[str] = set()
@@ -87,7 +86,6 @@ class Keeper:
         self.attaches = True
         self._random = random
         self._steps = steps
-        self._reads_work = reads_work
         self._count = 0
 
     def story(self) -> Story:
@@ -196,19 +194,19 @@ class Keeper:
         if known.doc is None and outcome.error is not None and outcome.error.code == 404:
             self.told["done"] += 1
             return
-        self._note(f"get {id}", outcome.error, self._reads_work)
+        self._note(f"get {id}", outcome.error)
         if outcome.error is None and _plain(outcome.value) != _plain(known.doc):
             self.wrong.append(f"get {id}: {outcome.value}, not {known.doc}")
         for name, content in known.files.items() if outcome.error is None else ():
             fetched = yield Call("get_attachment", (id, name))
-            self._note(f"attachment {id}/{name}", fetched.error, self._reads_work)
+            self._note(f"attachment {id}/{name}", fetched.error)
             if fetched.error is None and fetched.value != content:
                 self.wrong.append(f"attachment {id}/{name}: {fetched.value!r}, not {content!r}")
 
     def _query(self) -> Step:
         ids = sorted(self.known)
         outcome = yield Call("get", (ids,))
-        self._note("get of many", outcome.error, self._reads_work)
+        self._note("get of many", outcome.error)
         if outcome.error is None:
             for id, doc in zip(ids, outcome.value, strict=True):
                 if _plain(doc) != _plain(self.known[id].doc):
@@ -220,9 +218,9 @@ class Keeper:
         ids = [id for id in sorted(self.known) if not alive or self.known[id].doc is not None]
         return self._random.choice(ids) if ids else None
 
-    def _note(self, what: str, error: Exception | None, must_work: bool = False) -> None:
+    def _note(self, what: str, error: Exception | None) -> None:
         self.told["done" if error is None else type(error).__name__] += 1
-        if error is not None and (must_work or not isinstance(error, TROUBLE)):
+        if error is not None and not isinstance(error, TROUBLE):
             self.wrong.append(f"{what}: {error!r}")
 
     def _did(
