@@ -114,8 +114,6 @@ class Attempts:
             return None
         if error.code != 429 and self.ways.only is None and not isinstance(cause, NoTurn):
             way.failed(error.reason or error.error)
-        if is_distrust(cause):
-            return None
         sent = self.sent and (went_out(cause) if error.code == 599 else error.code != 429)
         if self._request.begun or (sent and not self._harmless):
             return None
@@ -135,6 +133,8 @@ class Attempts:
             self.tried.append(way)
         if len(self.tried) < len(self.ways.all) and error.code != 429:
             return 0.0  # to another one
+        if is_distrust(error.__cause__):
+            return None
         if self._backoff.failures >= self._retries or not self._budget.spend():
             return None
         self.tried.clear()
