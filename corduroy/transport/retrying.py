@@ -114,8 +114,6 @@ class Attempts:
             return None
         if error.code != 429 and self.ways.only is None and not isinstance(cause, NoTurn):
             way.failed(error.reason or error.error)
-        if is_distrust(cause):
-            return None
         sent = self.sent and (went_out(cause) if error.code == 599 else error.code != 429)
         if self._request.spent or (sent and not self._harmless):
             return None
@@ -137,7 +135,9 @@ class Attempts:
             self.tried.append(way)
         if len(self.tried) < len(self.ways.all) and error.code != 429:
             return 0.0  # to another one
-        if over or self._backoff.failures >= self._retries or not self._budget.spend():
+        if over or is_distrust(error.__cause__):
+            return None
+        if self._backoff.failures >= self._retries or not self._budget.spend():
             return None
         self.tried.clear()
         return self._backoff.delay(retry_after(error.status.headers.get("Retry-After")))

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import os
+import ssl
 import time
 from collections import Counter
 
 import pytest
+import trustme
 
 from corduroy import (
     AnswerTooLarge,
@@ -140,6 +142,19 @@ async def test_a_probe_that_is_called_off_is_not_left_to_the_next_caller(nodes, 
                 async with asyncio.timeout(0.3):
                     await couch.info()
                     answered += "probe" in nodes[0].asked
+
+
+def test_even_where_another_has_a_certificate_that_is_not_accepted(nodes, serve, call):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    doubtful = serve(tls=tls)
+    with Couch([doubtful.url, nodes[0].url]) as couch:
+        for _ in range(3):
+            assert call(couch.info, retries=0) == {"ok": True}
+            assert call(couch.database("db").cleanup, retries=0) == {"ok": True}
+    with pytest.raises(ConnectionFailed, match="certificate"):
+        call(Couch([doubtful.url, doubtful.url]).info, retries=3, timeout=10)
+    assert not doubtful.requests
 
 
 def test_where_none_lives_the_failure_is_told(nodes, couch, call):
