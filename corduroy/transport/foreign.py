@@ -12,7 +12,7 @@ from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from .. import defaults
-from .answer import Answer, MalformedAnswer
+from .answer import Answer, ConnectionBroken, MalformedAnswer
 from .messages import Request
 from .sending import Producer
 from .tls import Trust
@@ -62,7 +62,7 @@ async def fetch(
         request_timeout=timeout,
         follow_redirects=False,
         allow_nonstandard_methods=True,
-        prepare_curl_callback=set_up_curl,
+        prepare_curl_callback=set_up_curl if request.safe else _set_up_curl_once,
         decompress_response=not request.raw,
         **options,
     )
@@ -71,6 +71,11 @@ async def fetch(
         response = await client.fetch(sent, raise_error=False)
     except UnsatisfiableReadError as error:  # the simple client's, for headers without end
         raise MalformedAnswer(str(error)) from None
+    except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:
+        if request.has_raised(error):
+            raise
+        # The simple client's, as they came from the socket: others are of what could not be reached.
+        raise ConnectionBroken(str(error)) from None
     if response.code == 599 and isinstance(response.error, Exception):
         raise response.error
     lines = [f"HTTP/1.1 {response.code} {response.reason}"]
@@ -84,6 +89,14 @@ def set_up_curl(curl: Any) -> None:
     """Have curl send a path as it is ("%2E%2E" is an id), and no credentials to the log."""
     curl.setopt(curl.PATH_AS_IS, 1)
     curl.setopt(curl.VERBOSE, 0)
+    curl.setopt(curl.FRESH_CONNECT, 0)
+
+
+def _set_up_curl_once(curl: Any) -> None:
+    """Have curl send a request once: what a kept connection has died of, it would send again, whatever
+    that is, and say nothing of it."""
+    set_up_curl(curl)
+    curl.setopt(curl.FRESH_CONNECT, 1)
 
 
 def tls_options(client: AsyncHTTPClient, trust: Trust | None) -> dict[str, Any]:
