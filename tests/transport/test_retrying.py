@@ -7,6 +7,8 @@ import time
 import uuid
 
 import pytest
+from tornado.curl_httpclient import CurlAsyncHTTPClient
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from corduroy import (
     Conflict,
@@ -209,6 +211,22 @@ def test_a_post_without_an_id_never_happens_twice(db, straight, proxy, call, fau
         call(db.post, {"n": 1})
     assert proxy.requests == 1
     assert len(straight.ids().all()) <= 1
+
+
+@pytest.mark.parametrize("kind", [SimpleAsyncHTTPClient, CurlAsyncHTTPClient])
+@pytest.mark.parametrize("fault", [Lost(), Reset(after=10), Refuse(), Refuse(reset=True)], ids=repr)
+def test_it_does_not_through_another_client_either(straight, proxy, call, kind, fault):
+    with Couch(proxy.url, http_client=kind, retries=3) as couch:
+        db = couch.database(straight.name)
+        call(db.info)
+        proxy.next(fault)
+        with pytest.raises(ConnectionFailed):
+            call(db.post, {"n": 1})
+        assert proxy.requests == 2
+        proxy.next(fault)
+        doc = {"_id": "b"}
+        call(db.save, doc)
+        assert doc == straight.get("b")
 
 
 def test_a_post_that_reached_nobody_goes_out_again(call):
