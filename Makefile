@@ -18,12 +18,17 @@ THROUGH_ANY_CLIENT := tests/api tests/styles tests/examples/test_rankings.py
 # Tornado's simple client leaves the sockets of cancelled requests to the garbage collector.
 LEAVES_SOCKETS := -W ignore::pytest.PytestUnraisableExceptionWarning
 
+# Files of tests run side by side, each process with an embedded server of its own; on a server that all
+# share, one after another.
+JOBS ?= $(if $(COUCHDB_URL),0,2)
+SIDE_BY_SIDE = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
+
 # What is proved of faults, load and attack; and what notes the figures.
 PROOFS := tests/faults tests/injection tests/feeds/test_storm.py
 PROVE = CORDUROY_SOAK=$(or $(SOAK),1) CORDUROY_RELIABILITY=build/reliability.json \
 	$(BIN)/python -m pytest -q -p tests.faults.report $(PROOFS)
 
-.PHONY: help demo livefeed test through-simple through-curl lint docs bench performance soak
+.PHONY: help demo livefeed test lint docs bench performance soak
 .PHONY: reliability record clean
 
 help:  ## this list
@@ -39,14 +44,9 @@ livefeed: $(STAMPS)/base  ## a page with a database's changes as they happen, wr
 
 test: lint docs  ## everything: lint, types, docs, and the whole suite
 	@$(NODE)
-	$(BIN)/python -m pytest
-	@$(MAKE) --jobs=2 --output-sync through-simple through-curl
-
-through-simple:
-	$(BIN)/python -m pytest -q --http-client=simple $(LEAVES_SOCKETS) $(THROUGH_ANY_CLIENT)
-
-through-curl:
-	$(BIN)/python -m pytest -q --http-client=curl $(THROUGH_ANY_CLIENT)
+	$(SIDE_BY_SIDE)
+	$(SIDE_BY_SIDE) -q --http-client=simple $(LEAVES_SOCKETS) $(THROUGH_ANY_CLIENT)
+	$(SIDE_BY_SIDE) -q --http-client=curl $(THROUGH_ANY_CLIENT)
 
 lint: $(STAMPS)/test,docs,lint  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -105,6 +105,17 @@ def test_its_rest_grows(nodes, couch):
     assert nodes[0].asked.count("GET") == 1
 
 
+@pytest.mark.usefixtures("runner")
+async def test_one_that_does_not_answer_does_not_gather_them_all(nodes):
+    nodes[0].mood = "silent"
+    async with Couch([node.url for node in nodes]) as couch:
+        waiting = [couch.info() for _ in nodes]  # one for each
+        for _ in range(20):
+            assert await couch.info() == {"ok": True}
+        assert len(nodes[0].asked) == 1
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 def test_reads_are_answered_as_long_as_one_lives(nodes, couch, call):
     nodes[0].mood, nodes[1].mood = "gone", "ill"
     for _ in range(20):
