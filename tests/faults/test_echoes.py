@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from corduroy import Couch, HTTPError
+from corduroy import Couch, Database, HTTPError
 from corduroy.veil import refused
 from tests.conftest import Caller
 from tests.faults.leaks import Ears, secret, token
@@ -125,3 +125,43 @@ def test_each_form_of_a_secret_would_be_heard() -> None:
         assert ears.leaks
         if "//" in said or said.startswith("Bearer"):
             assert refused(said) != said
+
+
+# -- what shows a replication ----------------------------------------------------------------------
+
+
+def test_nor_is_a_replication_s_document_shown_with_them(
+    serve: Serve, call: Caller, ears: Ears
+) -> None:
+    shown = {"_id": "r", "_rev": "1-a"}
+    docs = [{**shown, "source": source, "target": ENDS[0]} for source in (URL, ENDS[1])]
+
+    def script(peer: End) -> None:
+        for doc in docs:
+            peer.head()
+            peer.send(answer(200, doc))
+
+    couch = knock(ears, WAYS["a pair"](serve(script).url))
+    for doc in docs:
+        found = attempt(ears, call, couch.replicator.get, "r")
+        assert found == doc, "what is there can be saved again"
+        ears.hear("a notebook", found._repr_html_())
+    call(couch.close)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        with_userinfo("http://host/Bad Name"),
+        with_userinfo("http://host:port/a"),
+        [with_userinfo("http://host/a")],
+        with_userinfo("//host/a"),
+    ],
+)
+def test_a_database_that_cannot_be(given: Any, ears: Ears) -> None:
+    with pytest.raises((ValueError, TypeError)) as caught:
+        Database(given)
+    ears.examine(caught.value)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        Database("Bad Name", ("a", secret("pair")))
+    ears.examine(caught.value)
