@@ -109,7 +109,7 @@ class Attempts:
             return None
         if error.code != 429 and self.ways.only is None:
             way.failed(error.reason or error.error)
-        if is_distrust(cause) or isinstance(cause, BodyTooLarge):
+        if isinstance(cause, BodyTooLarge) or (is_distrust(cause) and not self._others(way)):
             return None
         sent = went_out(cause) if error.code == 599 else error.code != 429
         if self._request.begun or (sent and not self._harmless):
@@ -125,10 +125,14 @@ class Attempts:
         )  # fmt: skip
         return delay
 
+    def _others(self, way: Way) -> bool:
+        """Whether there are others that have not been tried."""
+        return len({*self.tried, way}) < len(self.ways.all)
+
     def _delay(self, error: HTTPError, way: Way) -> float | None:
         if way not in self.tried:
             self.tried.append(way)
-        if len(self.tried) < len(self.ways.all) and error.code != 429:
+        if self._others(way) and error.code != 429:
             return 0.0  # to another one
         if self._backoff.failures >= self._retries or not self._budget.spend():
             return None
