@@ -205,7 +205,11 @@ class Session(Exchanging):
             if isinstance(error, OSError) and not isinstance(error, HTTPError):
                 failure = self._failure(way, request, error)
                 failure.__cause__ = error
-            if observer is not None and answer is None:
+            if (
+                observer is not None
+                and answer is None
+                and not _goes_again(failure, pool, way, request)
+            ):
                 observer.failed(way, request, failure, began, 1, connection.served > 0)
         pool.release(connection)
         if failure is None:
@@ -227,8 +231,7 @@ class Session(Exchanging):
         failure: BaseException,
     ) -> None:
         """Send a request again, if there is a point in it; else tell of the failure."""
-        cause = failure.__cause__
-        if isinstance(cause, ConnectionBroken) and pool.may_repeat(way.origin, request.safe, cause):
+        if _goes_again(failure, pool, way, request):
             in_task(pool.loop, self.send(request, waiting), waiting)
             return
         if isinstance(failure, Unauthorized) and answer is not None:
@@ -246,7 +249,7 @@ class Session(Exchanging):
                 in_task(pool.loop, again, waiting)
                 return
         waiting.resume(answer, failure)
-        del waiting, failure, cause  # see Call._advance
+        del waiting, failure  # see Call._advance
 
     async def send(self, request: Request, limits: Limits | Waiting | None = None) -> Answer:
         """Send a request and wait for its answer.
@@ -366,3 +369,10 @@ class Session(Exchanging):
         if request.retries is not None:
             return request.retries
         return defaults.retries if self._retries is None else self._retries
+
+
+def _goes_again(failure: BaseException, pool: Pool, way: Way, request: Request) -> bool:
+    """Whether a request has met no more than a kept connection's end, and is sent on a fresh one, of
+    which nobody is told: see `Pool.may_repeat`."""
+    cause = failure.__cause__
+    return isinstance(cause, ConnectionBroken) and pool.may_repeat(way.origin, request.safe, cause)
