@@ -16,6 +16,7 @@ from .styles import S, Styled, operation
 from .transport.encoding import encode_json
 from .transport.messages import Request
 from .transport.session import Session
+from .veil import refused
 
 Merge = Callable[[Any, Any], Any]
 
@@ -120,7 +121,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
             self.pending[result["id"]] = {
                 "doc": doc,
                 "error": result["error"],
-                "reason": result.get("reason", ""),
+                "reason": refused(result.get("reason", "")),
                 "server_doc": None,
             }
         else:

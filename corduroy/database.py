@@ -31,6 +31,7 @@ from .server import Server, connect, database_path
 from .styles import Auto, S, Style, in_place, operation, operation_or, would_block
 from .transport.auth import Auth
 from .upkeep import Upkeep
+from .veil import discreet
 from .writing import Writing
 
 S2 = TypeVar("S2", bound=Style)
@@ -69,11 +70,12 @@ class Database(
         ValueError: the name breaks CouchDB's rule, or the url names no host.
     """
 
+    @discreet
     def __init__(
         self: Database[Auto], name_or_url: str, auth: Auth | tuple[str, str] | None = None
     ) -> None:
         if not isinstance(name_or_url, str):
-            raise TypeError(f"name_or_url must be a str, not {name_or_url!r:.80}")
+            raise TypeError(f"name_or_url must be a str, not {type(name_or_url).__name__}")
         url, name = "", name_or_url
         if "://" in name_or_url:
             url, _, name = name_or_url.rstrip("/").rpartition("/")

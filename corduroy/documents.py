@@ -17,7 +17,7 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Va
 from typing import Any, Protocol, Self, SupportsIndex, overload
 
 from . import defaults
-from .showing import table_of_fields
+from .showing import discreetly, table_of_fields
 
 # Quicker than super(), on a path that every row and document goes.
 _get = dict.__getitem__
@@ -259,7 +259,7 @@ class Document(AttrDict):
         name = self.get("_id", "unsaved")
         generation = str(self.get("_rev", "")).partition("-")[0]
         fields = [key for key in self if not key.startswith("_")]
-        shown = f"{fields[0]}: {self[fields[0]]!r:.40}" if fields else ""
+        shown = f"{fields[0]}: {discreetly(self[fields[0]], self)!r:.40}" if fields else ""
         more = ", …" if len(fields) > 1 else ""
         revision = f"[{generation}]" if generation else ""
         return f"<Document {name}{revision} {{{shown}{more}}}>"

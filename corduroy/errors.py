@@ -14,7 +14,7 @@ from tornado.httpclient import HTTPClientError
 from tornado.simple_httpclient import HTTPTimeoutError
 
 from .status import Status
-from .veil import redacted
+from .veil import place_of, refused
 
 __all__ = [
     "AnswerTooLarge",
@@ -318,11 +318,11 @@ def error_from_answer(
         reason = str(told.get("reason") or told.get("message") or "")
     elif 300 <= code < 400:
         target = next((v for k, v in headers if k.lower() == "location"), "elsewhere")
-        reason = f"the server points to {target.partition('?')[0]}"
+        reason = f"the server points to {place_of(target)}"
     elif body:
         reason = "the answer is no JSON: " + " ".join(str(body).split())[:120]
     kind = error_class(code)
-    reason = redacted(_plainly(error, reason))
+    error, reason, body = refused([error, _plainly(error, reason), body])
     return kind(code, error, reason, method=method, url=url, headers=headers, response=body)
 
 
@@ -404,4 +404,5 @@ def error_from_item(item: dict[str, Any]) -> HTTPError:
         "doc_validation": BadRequest,
         "too_large": TooLarge,
     }.get(str(item.get("error")), ServerError)
+    item = {**item, **refused({name: item[name] for name in ("error", "reason") if name in item})}
     return kind(None, str(item.get("error", "")), str(item.get("reason", "")), response=item)

@@ -11,6 +11,7 @@ from .conflicts import ConflictResolution, Merge, bulk_requests, merged_by
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import encode_json
+from .veil import refused as without_secrets
 
 
 class LeafResolution(ConflictResolution[S]):
@@ -88,7 +89,9 @@ class LeafResolution(ConflictResolution[S]):
             for result in (await request).json(list[shapes.Result]):
                 # In conflict is what somebody else has deleted, or saved anew, in between.
                 if not refused and result.get("error", "conflict") != "conflict":
-                    refused = {"error": result["error"], "reason": result.get("reason", "")}
+                    refused = without_secrets(
+                        {"error": result["error"], "reason": result.get("reason", "")}
+                    )
         return refused
 
 

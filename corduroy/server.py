@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import ssl
@@ -216,6 +217,8 @@ def connect(
         check_count(retries, "retries")
     if on_request is not None and not callable(on_request):
         raise TypeError(f"on_request must be callable, not {on_request!r:.80}")
+    if inspect.iscoroutinefunction(on_request):
+        raise TypeError("on_request must be a plain function: nobody would await what it gives")
     if max_body_size is not None:
         check_count(max_body_size, "max_body_size")
     if headers is not None and not isinstance(headers, Mapping):

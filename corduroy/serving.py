@@ -12,7 +12,7 @@ from .options import check_count, check_int
 from .server import Served
 from .styles import S, operation
 from .transport.encoding import number_text
-from .veil import veiled
+from .veil import redacted, veiled
 
 
 class Serving(Served[S]):
@@ -84,7 +84,7 @@ class Serving(Served[S]):
 
         Endpoint: ``GET /_active_tasks``.
         """
-        return list(await ask_json("GET", "/_active_tasks", shape=shapes.Objects))
+        return list(redacted(await ask_json("GET", "/_active_tasks", shape=shapes.Objects)))
 
     @operation
     async def config(self, name: str | None = None, value: Any = None, delete: bool = False) -> Any:

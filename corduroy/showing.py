@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from json import JSONEncoder
 from typing import Any
 
+from .veil import redacted
+
 MOST_ROWS = 20
 """How many rows are shown."""
 
@@ -49,14 +51,28 @@ def table_of_documents(caption: str, docs: list[dict[str, Any]]) -> str:
     names = dict.fromkeys(["_id", *(name for doc in shown for name in doc)])
     columns = list(names)[:_MOST_COLUMNS]
     left_out = ["…"] if len(columns) < len(names) else []
-    rows = ([*(dict.get(doc, name, "") for name in columns), *left_out] for doc in shown)
+    rows = (
+        [*(discreetly(dict.get(doc, name, ""), doc) for name in columns), *left_out]
+        for doc in shown
+    )
     return table(caption, [*columns, *left_out], rows, len(docs) - len(shown))
 
 
 def table_of_fields(caption: str, doc: Mapping[str, Any]) -> str:
     """A table of the fields of one document."""
     fields = list(dict.items(doc)) if isinstance(doc, dict) else list(doc.items())
-    return table(caption, ["field", "value"], fields[:100], max(0, len(fields) - 100))
+    shown = [(name, discreetly(value, doc)) for name, value in fields[:100]]
+    return table(caption, ["field", "value"], shown, max(0, len(fields) - 100))
+
+
+def discreetly(value: Any, doc: Mapping[str, Any]) -> Any:
+    """A document's value as it may be shown: of a replication, without what authenticates.
+
+    Args:
+        value: the value.
+        doc (dict): the document.
+    """
+    return redacted(value) if "source" in doc and "target" in doc else value
 
 
 def _text(value: Any) -> str:

@@ -6,13 +6,19 @@ secret that comes in as an argument is `veiled` at once, and `discreet` function
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar, overload
 
 _userinfo = re.compile(r"(?<=://)[^\s/?#]*@").sub
+_leading_userinfo = re.compile(r"//[^\s/?#]*@").sub
+_basic = re.compile(r"\b(Basic +)([A-Za-z0-9+/]{4,}={0,2})", re.IGNORECASE).sub
+_bearer = re.compile(
+    r"(\bBearer +(?=\S{16}|\S*[0-9])|\bAuthSession=)[^\s\"'<>,;&]+", re.IGNORECASE
+).sub
 _TELLING = ("auth", "headers")  # of a replication's source or target
 _STARS = "*****"
 _OURS = __name__.partition(".")[0]
@@ -128,17 +134,45 @@ def _of_others(trace: TracebackType | None) -> TracebackType | None:
     return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
-def redacted(value: Any) -> Any:
+def redacted(value: Any, telling: Container[str] = _TELLING) -> Any:
     """What a server says of a replication, or in a refusal, without credentials.
 
     Args:
         value: its JSON, or a part of it, or a text.
+        telling (container of str): the fields of which nothing is kept.
 
     Returns:
-        The same without user and password in urls, with ``"*****"`` for what authenticates.
+        The same without user and password in urls, with ``"*****"`` for what authenticates: some who
+        refuse a request show it.
     """
     if isinstance(value, str):
-        return _userinfo("", value)
+        return _of_nobody(value)
     if isinstance(value, Mapping):
-        return {name: _STARS if name in _TELLING else redacted(value[name]) for name in value}
-    return [redacted(each) for each in value] if isinstance(value, list) else value
+        return {
+            name: _STARS if name in telling else redacted(value[name], telling) for name in value
+        }
+    return [redacted(each, telling) for each in value] if isinstance(value, list) else value
+
+
+def refused(body: Any) -> Any:
+    """What a server says in a refusal, of whatever form; see `redacted`."""
+    return redacted(body, ())
+
+
+def place_of(location: str) -> str:
+    """Where a redirect leads, without credentials, and without what is only for who gets there."""
+    place = re.split("[?#]", location, maxsplit=1)[0]
+    return _of_nobody(_leading_userinfo("//", place))
+
+
+def _of_nobody(text: str) -> str:
+    """A text without what says who is asking."""
+    if "@" in text:
+        text = _userinfo("", text)
+    text = _basic(lambda found: found[0] if _is_word(found[2]) else found[1] + _STARS, text)
+    return _bearer(r"\1" + _STARS, text)
+
+
+def _is_word(coded: str) -> bool:
+    """Whether what follows "Basic" is a word of a sentence, and not a name and a password."""
+    return b":" not in base64.b64decode(coded[: len(coded) // 4 * 4])

@@ -13,6 +13,7 @@ from ..drafts import Draft
 from ..errors import error_from_item
 from ..server import Place
 from ..status import Status
+from ..veil import refused
 from .batches import Batch
 
 Result = Mapping[str, Any]
@@ -139,7 +140,7 @@ class Account:
         entry = {
             "doc": draft.doc,
             "error": result["error"],
-            "reason": result.get("reason", ""),
+            "reason": refused(result.get("reason", "")),
             "server_doc": server_doc,
         }
         self.failures.append(entry)

@@ -56,6 +56,8 @@ def find(options: argparse.Namespace) -> tuple[Couch[Deferred], str]:
     server, name = None, options.url
     if "://" in name:
         server, name = _apart(name)
+    if "@" in name:  # a url without its beginning, and what it holds is not for an error
+        raise ValueError("URL must be a database's name, or begin with http:// or https://")
     if name:
         database_path(name, "URL")
     address = server or os.environ.get("COUCHDB_URL") or ""

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from ..errors import AnswerTooLarge, ServerError
-from ..veil import redacted
+from ..veil import place_of, refused
 from .encoding import decode_json
+
+_SECRET = ("authorization", "cookie", "set-cookie", "x-auth-couchdb-token")
 
 
 class ConnectionBroken(ConnectionError):
@@ -114,9 +116,9 @@ class Answer:
         would be a session, must go with them, and of where a redirect leads no more than the place."""
         told = ((name, value, name.lower()) for name, value in self.headers)
         return [
-            (name, redacted(value).partition("?")[0] if lower == "location" else value)
+            (name, place_of(value) if lower.endswith("location") else refused(value))
             for name, value, lower in told
-            if lower != "set-cookie"
+            if lower not in _SECRET
         ]
 
     def header(self, name: str) -> str | None:
@@ -159,12 +161,18 @@ class Answer:
             found = decode(body)
             if shape is not dict or type(found) is not dict:
                 msgspec.convert(found, shape)
+            return found
         except msgspec.ValidationError as error:
-            raise self._useless("odd_answer", f"the answer is odd: {error}", body) from None
+            failure = self._useless("odd_answer", f"the answer is odd: {error}", body)
         except (ValueError, RecursionError) as error:
             said = "it is empty" if empty else f"{_beginning(body)} ({error})"
-            raise self._useless("invalid_json", f"the answer is no JSON: {said}", body) from None
-        return found
+            failure = self._useless("invalid_json", f"the answer is no JSON: {said}", body)
+        try:
+            del body  # an error's traceback would show it
+            found = None
+            raise failure  # not where it was met, for the same reason
+        finally:
+            del failure  # it holds this frame
 
     def _useless(self, error: str, reason: str, body: bytes | bytearray) -> ServerError:
         return ServerError(
@@ -181,6 +189,7 @@ class Answer:
 def _beginning(body: bytes | bytearray) -> str:
     """The beginning of a body, in a line that may be shown anywhere."""
     said = " ".join(bytes(body[:200]).decode("utf-8", "replace").split())[:120]
+    said = refused(said)
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in said
     )

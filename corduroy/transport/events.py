@@ -132,7 +132,7 @@ class Observer:
         )
         try:
             self._listener(event)
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # the latter would end the call that is told of
             log.exception("on_request has failed")
 
 

@@ -200,7 +200,11 @@ class Session(Exchanging):
             if isinstance(error, OSError) and not isinstance(error, HTTPError):
                 failure = self._failure(way, request, error)
                 failure.__cause__ = error
-            if observer is not None and answer is None:
+            if (
+                observer is not None
+                and answer is None
+                and not _goes_again(failure, pool, way, request)
+            ):
                 observer.failed(way, request, failure, began, 1, connection.served > 0)
         pool.release(connection)
         if way is not self._ways.only:
@@ -232,8 +236,7 @@ class Session(Exchanging):
         failure: BaseException,
     ) -> Coroutine[Any, Any, Answer] | None:
         """What sends a request that has failed again; None where there is no point in it."""
-        cause = failure.__cause__
-        if isinstance(cause, ConnectionBroken) and pool.may_repeat(way.origin, request.safe, cause):
+        if _goes_again(failure, pool, way, request):
             return self.send(request, waiting)
         if isinstance(failure, Unauthorized) and answer is not None:
             renewal = way.renewal
@@ -375,3 +378,10 @@ class Session(Exchanging):
         if retries is None:
             retries = defaults.retries if self._retries is None else self._retries
         return Attempts(request, self._ways, self._budget, retries)
+
+
+def _goes_again(failure: BaseException, pool: Pool, way: Way, request: Request) -> bool:
+    """Whether a request has met no more than a kept connection's end, and is sent on a fresh one, of
+    which nobody is told: see `Pool.may_repeat`."""
+    cause = failure.__cause__
+    return isinstance(cause, ConnectionBroken) and pool.may_repeat(way.origin, request.safe, cause)

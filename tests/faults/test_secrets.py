@@ -544,6 +544,7 @@ def test_the_command_line(
         ["info", "--verbose", f"{url}/db"],
         ["dump", f"{url}/db", "-o", str(tmp_path / "dump")],
         ["info", f"{url}/Bad Name"],
+        ["info", f"{url.removeprefix('http://')}/db"],
     ):
         with contextlib.suppress(SystemExit):
             assert main(arguments) != 0

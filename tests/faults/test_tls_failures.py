@@ -272,6 +272,28 @@ async def test_after_a_handshake_that_was_cut_the_next_request_is_right(
         assert await couch.info() == {"ok": True}
 
 
+async def test_of_several_servers_one_that_is_not_trusted_keeps_nothing_from_an_answer(
+    party: Party, start: Callable[..., SecureServer]
+) -> None:
+    stranger = start(handshake(contexts(party.unknown)))
+    known = start(handshake(contexts(party.known)))
+    for urls in ([stranger.url(), known.url()], [known.url(), stranger.url()]):
+        async with Couch(urls, ca_certs=party.ca_certs, retries=0) as couch:
+            assert [await couch.info() for _ in range(4)] == [{"ok": True}] * 4
+    assert stranger.met
+    assert stranger.heard == b""
+
+
+async def test_of_several_strangers_each_is_met_once(
+    party: Party, start: Callable[..., SecureServer]
+) -> None:
+    strangers = [start(handshake(contexts(party.unknown))) for _ in range(2)]
+    async with Couch([each.url() for each in strangers], ca_certs=party.ca_certs) as couch:
+        with pytest.raises(ConnectionFailed, match="authority that is not trusted here"):
+            await couch.info()
+    assert [each.met for each in strangers] == [1, 1]
+
+
 async def test_once_the_certificate_is_in_order_the_same_couch_is_let_in(
     party: Party, start: Callable[..., SecureServer]
 ) -> None:

@@ -101,9 +101,7 @@ class _Exchange(asyncio.Protocol):
             headers = [(name.decode(), value.decode("latin-1")) for name, value in request.headers]
             method, target = request.method.decode(), request.target.decode()
             self._recorder.arrived.append(Arrived(method, target, headers, self._body))
-            self._transport.write(self._recorder.head)
-            if method != "HEAD":
-                self._transport.write(self._recorder.body)
+            self._transport.write(self._recorder.answers[method == "HEAD"])
             self._begin(self._http.trailing_data[0])
 
 
@@ -113,17 +111,18 @@ class Recorder:
     Attributes:
         url (str): its address.
         arrived (list of Arrived): the requests that have arrived since somebody emptied it.
-        head, body (bytes): what it answers.
+        answers ((bytes, bytes)): what it answers, and what of that a HEAD gets.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.arrived: list[Arrived] = []
-        self.body = json.dumps(ANSWER).encode()
-        self.head = (
+        body = json.dumps(ANSWER).encode()
+        head = (
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            b'Content-Length: %d\r\nETag: "1-a"\r\n\r\n' % len(self.body)
+            b'Content-Length: %d\r\nETag: "1-a"\r\n\r\n' % len(body)
         )
+        self.answers = head + body, head
         self.transports: list[Any] = []
         self._server: asyncio.Server | None = None
 

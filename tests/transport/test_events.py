@@ -128,9 +128,37 @@ def test_what_the_hook_raises_does_no_harm(serve, call, caplog):
     assert "on_request has failed" in caplog.text
 
 
+def test_nor_does_it_if_that_looks_like_a_cancellation(serve, call, caplog):
+    def hook(event):
+        raise asyncio.CancelledError
+
+    couch = Couch(serve(answering("200 OK", "200 OK")).url, on_request=hook)
+    assert call(couch.info) == call(couch.info) == {"ok": True}
+    assert "on_request has failed" in caplog.text
+
+
+@pytest.mark.usefixtures("runner")
+async def test_a_kept_connection_that_was_closed_is_no_event(serve, events):
+    def behave(peer):
+        peer.request()
+        peer.answer(OK)
+        if len(events) < 2:
+            peer.request()  # and leaves
+
+    couch = Couch(serve(behave).url, on_request=events.append, retries=0)
+    for _ in range(2):
+        await couch.info()
+    told = [(event.status, event.attempt, event.reused, event.error) for event in events]
+    assert told == [(200, 1, False, "")] * 2
+
+
 def test_a_hook_that_cannot_be_called_is_refused():
-    with pytest.raises(TypeError, match="on_request"):
-        Couch("http://db", on_request=3)
+    async def late(event):
+        pass
+
+    for hook in (3, late):
+        with pytest.raises(TypeError, match="on_request"):
+            Couch("http://db", on_request=hook)
 
 
 def test_rooms_have_loggers_of_their_own(serve, call, caplog):

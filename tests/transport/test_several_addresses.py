@@ -110,6 +110,8 @@ async def test_one_that_does_not_answer_does_not_gather_them_all(nodes):
     nodes[0].mood = "silent"
     async with Couch([node.url for node in nodes]) as couch:
         waiting = [couch.info() for _ in nodes]  # one for each
+        while sum(call.done() for call in waiting) < 2:
+            await asyncio.sleep(0.001)
         for _ in range(20):
             assert await couch.info() == {"ok": True}
         assert len(nodes[0].asked) == 1
