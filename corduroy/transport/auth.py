@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..errors import ServerError
-from ..veil import Veiled, discreet, veiled
+from ..veil import Unpickled, Veiled, discreet, veiled
 from .answer import Answer
 from .encoding import check_header, encode_json
 from .messages import Request
@@ -55,7 +55,7 @@ class Grant:
     life: float
 
 
-class RenewingAuth(ABC):
+class RenewingAuth(Unpickled, ABC):
     """A way to authenticate whose headers are good for a while only.
 
     Attributes:
@@ -87,7 +87,7 @@ class RenewingAuth(ABC):
         return None
 
 
-class BasicAuth:
+class BasicAuth(Unpickled):
     """Name and password with every request (RFC 7617, UTF-8).
 
     Args:
@@ -234,7 +234,7 @@ class JWTAuth(RenewingAuth):
         return "<JWTAuth>"
 
 
-class ProxyAuth:
+class ProxyAuth(Unpickled):
     """What a trusted proxy says of a user: CouchDB's ``proxy_authentication_handler``.
 
     Args:
