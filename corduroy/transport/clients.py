@@ -23,6 +23,7 @@ class Clients:
         of (dict): those that there are, by their loops; those of a parent process `forget_inherited`
             takes away.
         generation (int): the process that they are of.
+        closings (int): how often they have been closed.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Clients:
         self._max_body_size = max_body_size
         self.of: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
         self.generation = process.generation
+        self.closings = 0
 
     def here(self) -> AsyncHTTPClient:
         """The client of the running loop."""
@@ -45,6 +47,7 @@ class Clients:
 
     async def close(self) -> None:
         """Close the connections of the running loop; those of other loops close when they run."""
+        self.closings += 1
         if self.generation != process.generation:
             self.forget_inherited()
         self._let_go()

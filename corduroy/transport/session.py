@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from tornado.httpclient import AsyncHTTPClient
 
 from .. import defaults
-from ..errors import HTTPError, Unauthorized
-from .answer import Answer, ConnectionBroken
+from ..errors import HTTPError, Unauthorized, error_from_failure
+from .answer import Answer, ClientClosed, ConnectionBroken
 from .auth import Auth, Grant
 from .client import KeepAliveHTTPClient
 from .events import OnRequest
@@ -306,10 +306,12 @@ class Session(Exchanging):
     ) -> T:
         """Attempt, first at an address that is given, and attempt again what may be; where nothing is
         due, after pauses that are no longer than patience lasts."""
-        loop = asyncio.get_running_loop()
+        loop, closings = asyncio.get_running_loop(), self._clients.closings
         while True:
             if delay:
                 await asyncio.sleep(delay)
+            if self._clients.closings != closings:
+                raise self._closed(request)
             left = due - loop.time() if due else patience
             way = to or await self._choose(attempts, left)
             to = None
@@ -360,6 +362,13 @@ class Session(Exchanging):
         due = self._due(asyncio.get_running_loop().time(), request, Limits())
         attempts = Attempts(request, Ways([way]), self._budget, 0)
         return await self._persist(self._send, request, attempts, due)
+
+    def _closed(self, request: Request) -> HTTPError:
+        """What a request ends with that would have gone out again after the end."""
+        gone = ClientClosed("the client was closed")
+        error = error_from_failure(gone, method=request.method, url=self.url + request.target)
+        error.__cause__ = gone
+        return error
 
     # -- limits -------------------------------------------------------------------------------
 

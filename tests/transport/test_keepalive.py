@@ -317,3 +317,23 @@ def test_closing_the_couch_does_not_end_an_attachment(serve, runner):
             await couch.database("db").get_attachment("doc", "file", to=take)
 
     runner.run(story())
+
+
+def test_closing_the_couch_ends_what_would_go_out_again(serve, runner):
+    def behave(peer):
+        while peer.request():
+            peer.answer(b"{}", "Retry-After: 1", status="503 Told")
+
+    server = serve(behave)
+
+    async def story():
+        heard = asyncio.Event()
+        couch = Couch(server.url, retries=3, on_request=lambda event: heard.set())
+        call = couch.info()
+        await heard.wait()
+        await couch.close()
+        with pytest.raises(ConnectionFailed, match="the client was closed"):
+            await call
+
+    runner.run(story())
+    assert len(server.requests) == 1
