@@ -16,6 +16,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from corduroy import Couch, Database, Status
 from tests import profiles
+from tests.faults.proxy import FaultProxy
 
 pytest_plugins = ["tests.replay.plugin"]
 
@@ -111,6 +112,22 @@ def db(couch: Couch[Any]) -> Iterator[Database[Any]]:
     blocking.create(name)
     yield couch.database(name)
     blocking.delete(name)
+
+
+@pytest.fixture
+def proxy(couchdb_url: str) -> Iterator[FaultProxy]:
+    """A proxy in front of the server of this run."""
+    with FaultProxy(couchdb_url) as between:
+        yield between
+
+
+@pytest.fixture
+def straight(couchdb_url: str) -> Iterator[Database[Any]]:
+    """A fresh database, without a proxy between, in the blocking style."""
+    with Couch(couchdb_url, style="blocking") as server:
+        made = server.create(f"straight-{uuid.uuid4().hex}")
+        yield made
+        server.delete(made.name)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from tests.faults.proxy import (
     CutInCharacter,
     CutInLine,
     Delay,
-    FaultProxy,
     Refuse,
     Reset,
     Silence,
@@ -54,13 +53,6 @@ def library(couchdb_url):
             db.view(f"d/{view}", limit=1)
         yield name
         couch.delete(name)
-
-
-@pytest.fixture
-def proxy(couchdb_url):
-    """A proxy in front of the server."""
-    with FaultProxy(couchdb_url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

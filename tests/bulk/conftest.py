@@ -110,13 +110,6 @@ def other(db: Database[Any]) -> Database[Any]:
 
 
 @pytest.fixture
-def proxy(couchdb_url: str) -> Iterator[FaultProxy]:
-    """A proxy in front of the server of this run."""
-    with FaultProxy(couchdb_url) as between:
-        yield between
-
-
-@pytest.fixture
 def proxied(
     proxy: FaultProxy, db: Database[Any], http_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Database[Any]]:

@@ -11,14 +11,7 @@ import pytest
 
 from corduroy import ConnectionFailed, Couch, HTTPError
 from tests.faults.kinds import WEIGHTS
-from tests.faults.proxy import CutInLine, FaultProxy, Lost, Silence, Stall, random_faults
-
-
-@pytest.fixture
-def proxy(couchdb_url):
-    """A proxy in front of the server of this run."""
-    with FaultProxy(couchdb_url) as proxy:
-        yield proxy
+from tests.faults.proxy import CutInLine, Lost, Silence, Stall, random_faults
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import time
-import uuid
 from random import Random
 
 import pytest
@@ -73,21 +72,6 @@ ONCE = {
     "an iterable": lambda: Once(BYTES),
     "a pipe": lambda: Pipe(BYTES),
 }
-
-
-@pytest.fixture
-def proxy(couchdb_url):
-    with FaultProxy(couchdb_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def straight(couchdb_url):
-    """A database, without faults between."""
-    with Couch(couchdb_url, style="blocking") as couch:
-        db = couch.create(f"uploads-{uuid.uuid4().hex}")
-        yield db
-        couch.delete(db.name)
 
 
 @pytest.fixture

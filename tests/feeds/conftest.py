@@ -144,13 +144,6 @@ def later() -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def proxy(couchdb_url: str) -> Iterator[FaultProxy]:
-    """A proxy in front of the server of this run."""
-    with FaultProxy(couchdb_url) as between:
-        yield between
-
-
-@pytest.fixture
 def proxied(proxy: FaultProxy, db: Database[Any], http_client: Any) -> Iterator[Database[Any]]:
     """The database, through the proxy."""
     with Couch(proxy.url, http_client=http_client) as couch:

@@ -3,52 +3,14 @@ builder of paths, through the public methods that use it, with 10,000 names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from corduroy import ChangesFeed
 from tests.injection import meaning
-from tests.injection.inputs import names
+from tests.injection.builders import ANY, FORM, JSON, SOME, Builder, in_d
 from tests.injection.meaning import Meant
-
-JSON = {"content-type": "application/json"}
-ANY = {"accept": "*/*"}
-FORM = {**ANY, "content-type": "application/x-www-form-urlencoded"}
-
-
-class Builder(NamedTuple):
-    """A builder of paths.
-
-    Attributes:
-        argument (str): the argument that it builds them of, as its refusals name it.
-        call: calls a method that uses it.
-        path: the path that a name means.
-        meant: the requests that the call means, with such a path.
-        every (int): of which part of the names it is tried with: each tenth, say.
-    """
-
-    argument: str
-    call: Callable[[Any, str], Any]
-    path: Callable[[str], list[str] | None]
-    meant: Callable[[list[str]], list[Meant]]
-    every: int = 1
-
-
-# For whoever uses the same builder as somebody else, which all of the names are for.
-SOME = 10
-
-
-def in_d(method: str, *after: str, **more: Any) -> Callable[[list[str]], list[Meant]]:
-    """A request for something in the database ``d``."""
-    return lambda path: [Meant(method, ["d", *path, *after], **more)]
-
-
-def at_root(method: str, *before: str, **more: Any) -> Callable[[list[str]], list[Meant]]:
-    """A request for something below the root."""
-    return lambda path: [Meant(method, [*before, *path], **more)]
-
 
 D = ("d", "_design", "d")
 
@@ -291,8 +253,4 @@ BUILDERS = {
 
 @pytest.mark.parametrize("builder", BUILDERS.values(), ids=BUILDERS)
 def test_a_name_reaches_the_path_that_it_means(wire, builder):
-    def meant(name: str) -> list[Meant] | None:
-        path = builder.path(name)
-        return None if path is None else builder.meant(path)
-
-    wire.hold(builder.argument, builder.call, meant, names()[:: builder.every])
+    builder.hold(wire)

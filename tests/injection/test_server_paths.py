@@ -7,9 +7,8 @@ from __future__ import annotations
 import pytest
 
 from tests.injection import meaning
-from tests.injection.inputs import names
+from tests.injection.builders import JSON, SOME, Builder, at_root
 from tests.injection.meaning import Meant
-from tests.injection.test_paths import JSON, SOME, Builder, at_root
 
 
 def below_a_slash(name: str) -> str:
@@ -135,8 +134,4 @@ BUILDERS = {
 
 @pytest.mark.parametrize("builder", BUILDERS.values(), ids=BUILDERS)
 def test_a_name_reaches_the_path_that_it_means(wire, builder):
-    def meant(name: str) -> list[Meant] | None:
-        path = builder.path(name)
-        return None if path is None else builder.meant(path)
-
-    wire.hold(builder.argument, builder.call, meant, names()[:: builder.every])
+    builder.hold(wire)

@@ -4,7 +4,6 @@ import contextlib
 import socket
 import threading
 import time
-import uuid
 
 import pytest
 from tornado.curl_httpclient import CurlAsyncHTTPClient
@@ -19,7 +18,7 @@ from corduroy import (
     TooManyRequests,
     defaults,
 )
-from tests.faults.proxy import FaultProxy, Lost, Refuse, Reset, bad_gateway, too_many, unavailable
+from tests.faults.proxy import Lost, Refuse, Reset, bad_gateway, too_many, unavailable
 
 FAULTS = {
     "refused": Refuse(),
@@ -29,21 +28,6 @@ FAULTS = {
     "502": bad_gateway(),
     "503": unavailable(),
 }
-
-
-@pytest.fixture
-def proxy(couchdb_url):
-    with FaultProxy(couchdb_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def straight(couchdb_url):
-    """A database, without faults between."""
-    with Couch(couchdb_url, style="blocking") as couch:
-        name = f"retried-{uuid.uuid4().hex}"
-        yield couch.create(name)
-        couch.delete(name)
 
 
 @pytest.fixture
