@@ -42,6 +42,8 @@ LEAD = 250  # by how many the writer is ahead of the slowest listener
 LINES = 40
 SIZE = 4_000
 
+_TURN = 0.02  # seconds between two looks at what is to be cut
+
 
 def breaking(random: random.Random) -> Fault:
     """A fault, as a rule after some changes."""
@@ -67,9 +69,17 @@ def breaking(random: random.Random) -> Fault:
 
 
 class Storm(FaultProxy):
-    """A proxy that lets no feed pass unharmed, and that cuts everything now and then."""
+    """A proxy that lets no feed pass unharmed, and that cuts everything now and then, and whenever
+    nothing has broken for long.
 
-    def __init__(self, upstream: str, seed: int) -> None:
+    Args:
+        upstream (str): the server's address.
+        seed (int): of what happens.
+        ids (list): what has come through.
+    """
+
+    def __init__(self, upstream: str, seed: int, ids: list[str]) -> None:
+        self._ids = ids
         self._over = threading.Event()
         self._cutter = threading.Thread(target=self._cut_now_and_then)
         self._random = random.Random(seed)
@@ -92,8 +102,14 @@ class Storm(FaultProxy):
         super().__exit__(*args)
 
     def _cut_now_and_then(self) -> None:
-        while not self._over.wait(self._random.uniform(0.5, 2)):
-            self.cut_all(reset=self._random.random() < 0.5)
+        turns, faults, at = 0, 0, 0
+        while not self._over.wait(_TURN):
+            turns -= 1
+            if self.faults > faults:
+                faults, at = self.faults, len(self._ids)
+            if turns <= 0 or len(self._ids) - at > 4 * LINES:
+                self.cut_all(reset=self._random.random() < 0.5)
+                turns, at = int(self._random.uniform(0.5, 2) / _TURN), len(self._ids)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +162,7 @@ class Listener:
         self._db, self._url = db, url
 
     def listen(self) -> None:
-        with Storm(self._url, self.seed) as storm:
+        with Storm(self._url, self.seed, self.ids) as storm:
             asyncio.run(self._listen(storm.url))
             self.faults = storm.faults
 
