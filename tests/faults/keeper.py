@@ -8,7 +8,7 @@ somebody else would be a lie, and so would a document that is not there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
@@ -65,7 +65,8 @@ class Keeper:
     Args:
         name (str): what its ids begin with.
         random (Random): decides what it does.
-        steps (int): how many operations it does.
+        steps (int): how many operations it does, at least.
+        enough: whether that was enough.
 
     Attributes:
         known (dict of str to Known): what must be there.
@@ -76,7 +77,9 @@ class Keeper:
         wrong (list of str): what was not the truth.
     """
 
-    def __init__(self, name: str, random: Random, steps: int) -> None:
+    def __init__(
+        self, name: str, random: Random, steps: int, enough: Callable[[], bool] = lambda: True
+    ) -> None:
         self.name = name
         self.known = {f"{name}-{n}": Known() for n in range(6)}
         self.posted: set[str] = set()
@@ -86,6 +89,7 @@ class Keeper:
         self.attaches = True
         self._random = random
         self._steps = steps
+        self._enough = enough
         self._count = 0
 
     def story(self) -> Story:
@@ -95,7 +99,7 @@ class Keeper:
         ]  # fmt: skip
         if not self.attaches:
             doings = [doing for doing in doings if doing not in (self._attach, self._detach)]
-        while sum(self.told.values()) < self._steps:
+        while sum(self.told.values()) < self._steps or not self._enough():
             yield from self._random.choice(doings)()
 
     # -- what it does -------------------------------------------------------------------------
