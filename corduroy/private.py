@@ -49,7 +49,8 @@ def block_on(start: Start, *, beside: bool = False, hidden: bool = True) -> Any:
     if private is None or private.is_lost:
         if private is not None and private.generation != process.generation:
             keep_forever(private)
-        private = _threads.private = _PrivateLoop()
+        private = _PrivateLoop()
+        _threads.owner = _Owner(private)
     return private.run_beside(start, hidden) if beside else private.run(start, hidden)
 
 
@@ -65,7 +66,8 @@ class PrivateEventLoop(asyncio.SelectorEventLoop):
 
 
 def _private() -> _PrivateLoop | None:
-    return getattr(_threads, "private", None)
+    owner = getattr(_threads, "owner", None)
+    return None if owner is None else owner.private
 
 
 class _LazySelector(selectors.DefaultSelector):
@@ -183,9 +185,17 @@ class _PrivateLoop:
             self._helper.shutdown()
         self._loop.close()
 
+
+class _Owner:
+    """Closes a thread's loop when the thread ends, whoever else knows the loop: what was raised in a
+    call leads to it, for as long as somebody keeps that."""
+
+    def __init__(self, private: _PrivateLoop) -> None:
+        self.private = private
+
     def __del__(self) -> None:
-        if not self.is_lost:
-            self.close()
+        if not self.private.is_lost:
+            self.private.close()
 
 
 _threads = threading.local()
@@ -196,4 +206,4 @@ def _close_private_loop() -> None:
     private = _private()
     if private is not None and not private.is_lost:
         private.close()
-        del _threads.private
+        del _threads.owner

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from corduroy import Couch, Database, NotFound, relax
+from corduroy import Conflict, Couch, Database, NotFound, relax
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -174,6 +174,23 @@ gc.collect()
 print(len(os.listdir("/proc/self/fd")) - before)
 """)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_it_does_so_whatever_was_raised_in_it_and_is_kept(db: Database[Any], proxy: Any) -> None:
+    db.save({"_id": "a"})
+    kept = []
+
+    def conflict() -> None:
+        with Couch(proxy.url) as couch, pytest.raises(Conflict) as caught:
+            couch.database(db.name).save({"_id": "a"})
+        kept.append(caught.value)
+        couch.database(db.name).get("a")
+
+    thread = threading.Thread(target=conflict)
+    thread.start()
+    thread.join()
+    proxy.wait_until(lambda: not proxy.connections, 4)  # Node ends those that are idle after 5 s
+    assert kept
 
 
 def test_a_forked_child_never_writes_to_its_parents_sockets(run_script: Run) -> None:
