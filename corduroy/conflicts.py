@@ -10,13 +10,12 @@ from . import defaults
 from .asking import JSON
 from .content import Streams, inlined
 from .doubts import bulk_results, can_be_compared
-from .errors import Conflict, error_from_item
+from .errors import Conflict, error_from_item, refusal_of
 from .lookups import server_docs
 from .styles import S, Styled, operation
 from .transport.encoding import encode_json
 from .transport.messages import Request
 from .transport.session import Session
-from .veil import refused
 
 Merge = Callable[[Any, Any], Any]
 
@@ -120,8 +119,7 @@ class ConflictResolution(Conflict, Styled[S], Generic[S]):
         if "error" in result:
             self.pending[result["id"]] = {
                 "doc": doc,
-                "error": result["error"],
-                "reason": refused(result.get("reason", "")),
+                **refusal_of(result),
                 "server_doc": None,
             }
         else:

@@ -7,7 +7,7 @@ with Tornado's code 599, and also the builtin exception that Python programmers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tornado.httpclient import HTTPClientError
@@ -406,3 +406,13 @@ def error_from_item(item: dict[str, Any]) -> HTTPError:
     }.get(str(item.get("error")), ServerError)
     item = {**item, **refused({name: item[name] for name in ("error", "reason") if name in item})}
     return kind(None, str(item.get("error", "")), str(item.get("reason", "")), response=item)
+
+
+def refusal_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``error`` and ``reason`` with which one document among many was refused, as they may be told.
+
+    Args:
+        result (dict): what the server says of it.
+    """
+    told: dict[str, Any] = refused({"error": result["error"], "reason": result.get("reason", "")})
+    return told

@@ -8,10 +8,10 @@ from typing import Any
 from . import defaults, shapes
 from .asking import JSON, ask_json, doc_path
 from .conflicts import ConflictResolution, Merge, bulk_requests, merged_by
+from .errors import refusal_of
 from .server import Place
 from .styles import S, operation
 from .transport.encoding import encode_json
-from .veil import refused as without_secrets
 
 
 class LeafResolution(ConflictResolution[S]):
@@ -89,9 +89,7 @@ class LeafResolution(ConflictResolution[S]):
             for result in (await request).json(list[shapes.Result]):
                 # In conflict is what somebody else has deleted, or saved anew, in between.
                 if not refused and result.get("error", "conflict") != "conflict":
-                    refused = without_secrets(
-                        {"error": result["error"], "reason": result.get("reason", "")}
-                    )
+                    refused = refusal_of(result)
         return refused
 
 

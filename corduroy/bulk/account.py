@@ -10,10 +10,9 @@ from uuid import uuid4
 from ..conflicts import ConflictResolution
 from ..documents import bind
 from ..drafts import Draft
-from ..errors import error_from_item
+from ..errors import error_from_item, refusal_of
 from ..server import Place
 from ..status import Status
-from ..veil import refused
 from .batches import Batch
 
 Result = Mapping[str, Any]
@@ -139,8 +138,7 @@ class Account:
         """Keep a document that was not written, and why."""
         entry = {
             "doc": draft.doc,
-            "error": result["error"],
-            "reason": refused(result.get("reason", "")),
+            **refusal_of(result),
             "server_doc": server_doc,
         }
         self.failures.append(entry)

@@ -25,7 +25,6 @@ from .sending import Sending
 OnResult = Callable[[Any, Status], Any]
 Progress = Callable[[int], Any]
 
-
 _UNSAID = object()
 
 
@@ -91,9 +90,8 @@ class Writer(Styled[S]):
         terms = Terms(place, self._account, chosen, new_edits, max_retries)
         self._sending = Sending(terms, count, size, in_flight)
         self._batches = self._sending.batches
-        # What there is to await in `async with` if there is nothing to wait for. To ask which loop runs
-        # is a system call, and costs as much as to encode a small document.
-        # What `put` gives where nothing has to be waited for, as ``with`` and ``async with`` have it.
+        # What `put` gives where nothing has to be waited for, as `with` and `async with` have it: to
+        # ask which loop runs is a system call, and costs as much as to encode a small document.
         self._ready: Any = _UNSAID
 
     # -- the account --------------------------------------------------------------------------

@@ -108,9 +108,7 @@ class Attempts:
         if error.code not in PASSING or lacks_a_part(error):
             return None
         cause = error.__cause__
-        if isinstance(cause, ClientClosed):
-            return None
-        if isinstance(cause, BodyTooLarge):
+        if isinstance(cause, ClientClosed | BodyTooLarge):
             return None
         if error.code != 429 and self.ways.only is None and not isinstance(cause, NoTurn):
             way.failed(error.reason or error.error)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from tornado.httpclient import AsyncHTTPClient
 
 from .. import defaults
-from ..errors import HTTPError, Unauthorized, error_from_failure
+from ..errors import HTTPError, Unauthorized
 from .answer import Answer, ClientClosed, ConnectionBroken
 from .auth import Auth, Grant
 from .client import KeepAliveHTTPClient
@@ -185,8 +185,8 @@ class Session(Exchanging):
         connection: Exchange,
     ) -> None:
         """An exchange that nobody awaits is over."""
-        answer = failure = None
-        observer = self._observer
+        answer = failure = again = None
+        observer, anew = self._observer, False
         try:
             answer = connection.result()
             if observer is not None:
@@ -200,11 +200,8 @@ class Session(Exchanging):
             if isinstance(error, OSError) and not isinstance(error, HTTPError):
                 failure = self._failure(way, request, error)
                 failure.__cause__ = error
-            if (
-                observer is not None
-                and answer is None
-                and not _goes_again(failure, pool, way, request)
-            ):
+            anew = _goes_anew(failure, pool, way, request)
+            if observer is not None and answer is None and not anew:
                 observer.failed(way, request, failure, began, 1, connection.served > 0)
         pool.release(connection)
         if way is not self._ways.only:
@@ -214,9 +211,11 @@ class Session(Exchanging):
                 self._budget.earn()
             waiting.resume(answer, None)
             return
-        again = None
         try:
-            again = self._again(pool, way, request, waiting, due, answer, failure)
+            if anew:
+                again = self.send(request, waiting)
+            else:
+                again = self._again(pool, way, request, waiting, due, answer, failure)
         except Exception as error:  # nobody would hear of it
             failure = error
         if again is None:
@@ -236,8 +235,6 @@ class Session(Exchanging):
         failure: BaseException,
     ) -> Coroutine[Any, Any, Answer] | None:
         """What sends a request that has failed again; None where there is no point in it."""
-        if _goes_again(failure, pool, way, request):
-            return self.send(request, waiting)
         if isinstance(failure, Unauthorized) and answer is not None:
             renewal = way.renewal
             if renewal is not None and renewal.spent(way.carry, request, answer, 0.0):
@@ -311,7 +308,8 @@ class Session(Exchanging):
             if delay:
                 await asyncio.sleep(delay)
             if self._clients.closings != closings:
-                raise self._closed(request)
+                gone = ClientClosed("the client was closed")
+                raise self._failure(attempts.ways.all[0], request, gone) from gone
             left = due - loop.time() if due else patience
             way = to or await self._choose(attempts, left)
             to = None
@@ -363,13 +361,6 @@ class Session(Exchanging):
         attempts = Attempts(request, Ways([way]), self._budget, 0)
         return await self._persist(self._send, request, attempts, due)
 
-    def _closed(self, request: Request) -> HTTPError:
-        """What a request ends with that would have gone out again after the end."""
-        gone = ClientClosed("the client was closed")
-        error = error_from_failure(gone, method=request.method, url=self.url + request.target)
-        error.__cause__ = gone
-        return error
-
     # -- limits -------------------------------------------------------------------------------
 
     def _due(self, now: float, request: Request, limits: Limits | Waiting) -> float:
@@ -389,7 +380,7 @@ class Session(Exchanging):
         return Attempts(request, self._ways, self._budget, retries)
 
 
-def _goes_again(failure: BaseException, pool: Pool, way: Way, request: Request) -> bool:
+def _goes_anew(failure: BaseException, pool: Pool, way: Way, request: Request) -> bool:
     """Whether a request has met no more than a kept connection's end, and is sent on a fresh one, of
     which nobody is told: see `Pool.may_repeat`."""
     cause = failure.__cause__
