@@ -10,6 +10,7 @@ from tornado.httpclient import AsyncHTTPClient
 from .. import defaults
 from .client import KeepAliveHTTPClient
 from .loops import close_now, close_with_loop, keep_forever, process
+from .sending import resolve
 
 
 class Clients:
@@ -36,6 +37,7 @@ class Clients:
         self.of: dict[asyncio.AbstractEventLoop, AsyncHTTPClient] = {}
         self.generation = process.generation
         self.closings = 0
+        self._pauses: set[asyncio.Future[None]] = set()
 
     def here(self) -> AsyncHTTPClient:
         """The client of the running loop."""
@@ -50,10 +52,23 @@ class Clients:
         self.closings += 1
         if self.generation != process.generation:
             self.forget_inherited()
+        self._end_pauses()
         self._let_go()
         # One turn to close the clients here, and one for what they leave to the loop.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless they are closed meanwhile."""
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        timer = loop.call_later(seconds, resolve, over)
+        self._pauses.add(over)
+        try:
+            await over
+        finally:
+            timer.cancel()
+            self._pauses.discard(over)
 
     def __del__(self) -> None:
         if hasattr(self, "of"):
@@ -65,6 +80,11 @@ class Clients:
             if client is not self.given and not loop.is_closed():
                 with contextlib.suppress(RuntimeError):  # that loop was closed just now
                     loop.call_soon_threadsafe(close_now, loop, client)
+
+    def _end_pauses(self) -> None:
+        for over in list(self._pauses):
+            with contextlib.suppress(RuntimeError):  # its loop was closed
+                over.get_loop().call_soon_threadsafe(resolve, over)
 
     def _made(self, loop: asyncio.AbstractEventLoop) -> AsyncHTTPClient:
         for other in list(self.of):  # other threads may change it at the same time
@@ -89,6 +109,7 @@ class Clients:
 
     def forget_inherited(self) -> None:
         """Leave the clients alone that a forked child has from its parent."""
-        keep_forever(self.of)
+        keep_forever((self.of, self._pauses))
         self.of = {}
+        self._pauses = set()
         self.generation = process.generation

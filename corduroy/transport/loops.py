@@ -91,7 +91,8 @@ def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def settle(loop: asyncio.AbstractEventLoop) -> None:
-    """Let a loop that stands still take one turn, in which closed connections leave their sockets.
+    """Let a loop that stands still take two turns, in which closed connections, and those that were
+    about to be made, leave their sockets.
 
     Args:
         loop: the loop. Another one may be running in this thread: that one just waits.
@@ -99,8 +100,9 @@ def settle(loop: asyncio.AbstractEventLoop) -> None:
     running = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+        for _ in range(2):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
     finally:
         asyncio._set_running_loop(running)
 

@@ -7,20 +7,17 @@ ended.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
-from typing import Any
-
-from tornado.netutil import is_valid_ip
 
 from .answer import Answer, ClientClosed, ConnectionBroken
 from .connection import Connection, PlainConnection
 from .deadline import until
+from .dialling import Dialling
 from .idle import Idle, Origin
 from .sending import Producer
 from .slots import Slots
 from .upcoming import Exchange, Upcoming
-
-_CLOSED = "the client was closed"
 
 # The methods whose requests may be sent twice.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -91,6 +88,9 @@ class Pool:
             `defaults` say, whenever one begins or ends.
         idle_timeout (float): seconds after which an unused connection is closed.
         max_body_size (int | None): how many bytes of a body are gathered; as of `most_bytes`.
+
+    Attributes:
+        closed: makes what exchanges end with since it was closed; None: it is not.
     """
 
     def __init__(
@@ -104,8 +104,9 @@ class Pool:
         self.max_body_size = max_body_size
         self.slots = Slots(loop, max_clients)
         self._idle = Idle(loop, idle_timeout)
+        self._dialling = Dialling(loop)
         self._open: dict[Connection, Origin] = {}  # idle or not
-        self._closed = False
+        self.closed: Callable[[], BaseException] | None = None
 
     async def request(self, out: Outgoing) -> Answer:
         """Send a request and wait for the whole answer.
@@ -188,7 +189,7 @@ class Pool:
         Returns:
             Connection | Upcoming | None: the exchange; None if the pool is closed.
         """
-        if self._closed:
+        if self.closed:
             return None
         slots = self.slots
         free = slots.free
@@ -218,16 +219,15 @@ class Pool:
 
     def close(self) -> None:
         """Close every connection; exchanges under way break."""
-        self._closed = True
+        # If the loop is at an end, nobody would hear of a failure.
+        gone = ClientClosed if self.loop.is_running() else asyncio.CancelledError
+        self.closed = functools.partial(gone, "the client was closed")
         self._idle.close()
         # These first: else they would be next.
-        self.slots.close(lambda: self._gone(_CLOSED))
+        self.slots.close(self.closed)
+        self._dialling.close(self.closed)
         for connection in list(self._open):
-            connection.abort(self._gone("the connection was closed on this side"))
-
-    def _gone(self, said: str) -> BaseException:
-        """What an exchange ends with; if its loop is at an end, nobody would hear of a failure."""
-        return ClientClosed(said) if self.loop.is_running() else asyncio.CancelledError()
+            connection.abort(gone("the connection was closed on this side"))
 
     async def open_apart(self, out: Outgoing, within: float) -> tuple[Connection, Answer]:
         """Like `open`, on a connection that is apart from all others: it takes no slot, and may last
@@ -241,7 +241,7 @@ class Pool:
         Returns:
             (Connection, Answer): as of `open`; whoever has it must `release_apart` the connection.
         """
-        if self._closed:
+        if self.closed:
             raise RuntimeError("the client has been closed")
         while True:
             connection = self.at_hand(out.origin, out.safe)
@@ -274,7 +274,7 @@ class Pool:
         return len(self._open)
 
     async def _acquire(self, out: Outgoing) -> Connection:
-        if self._closed:
+        if self.closed:
             raise RuntimeError("the client has been closed")
         slots = self.slots
         await slots.take(out.connect_by)
@@ -296,29 +296,15 @@ class Pool:
         return await self._dial(origin, connect_by)
 
     async def _dial(self, origin: Origin, connect_by: float) -> Connection:
-        host, port, tls, family, source = origin
-        options: dict[str, Any] = {}
-        # An address is one: nothing to race for, nor to leave open when the race is called off.
-        # uvloop's loop does not know of it.
-        if isinstance(self.loop, asyncio.BaseEventLoop) and not is_valid_ip(host):
-            options["happy_eyeballs_delay"] = 0.25
-        kind = PlainConnection if tls is None else Connection
-        async with until(connect_by, "Timeout while connecting"):
-            connection: Connection
-            _, connection = await self.loop.create_connection(
-                lambda: kind(self.loop, self._forget),
-                host,
-                port,
-                ssl=tls,
-                family=family,
-                local_addr=(source, 0) if source else None,
-                **options,
-            )
+        kind = Connection if origin.tls is not None else PlainConnection
+        connection = await self._dialling.connect(
+            origin, lambda: kind(self.loop, self._forget), connect_by
+        )
         connection.max_body_size = self.max_body_size
         self._open[connection] = origin
-        if self._closed:
+        if self.closed:
             connection.abort()
-            raise ClientClosed(_CLOSED)
+            raise self.closed()
         return connection
 
     def _forget(self, connection: Connection) -> None:
@@ -342,7 +328,7 @@ class Pool:
         Returns:
             bool: whether it may.
         """
-        if not safe or not error.reused or error.answered or self._closed:
+        if not safe or not error.reused or error.answered or self.closed:
             return False
         # The server has left one kept-alive connection: the others are no better.
         self._idle.close_those_to(origin)

@@ -63,23 +63,29 @@ class Attempts:
         ways (Ways): where it can go.
         budget (Budget): the session's.
         retries (int): how often it may go out again.
+        closings (int): how often the session has been closed so far.
 
     Attributes:
-        ways (Ways): as above.
+        ways, closings: as above.
         number (int): which attempt this is, from 1 on.
         sent (bool): whether it has got as far as to send the request; before that credentials may have
             to be granted.
         tried (list of Way): where it has been since all were tried last.
     """
 
-    __slots__ = ("_backoff", "_budget", "_request", "_retries", "number", "sent", "tried", "ways")
+    __slots__ = (
+        "_backoff", "_budget", "_request", "_retries", "closings", "number", "sent", "tried", "ways",
+    )  # fmt: skip
 
-    def __init__(self, request: Request, ways: Ways, budget: Budget, retries: int) -> None:
+    def __init__(
+        self, request: Request, ways: Ways, budget: Budget, retries: int, closings: int
+    ) -> None:
         self.number = 1
         self.sent = True
         self.tried: list[Way] = []
         self._request = request
         self.ways = ways
+        self.closings = closings
         self._budget = budget
         self._retries = retries
         self._backoff = Backoff(_FIRST, _LONGEST)

@@ -303,11 +303,11 @@ class Session(Exchanging):
     ) -> T:
         """Attempt, first at an address that is given, and attempt again what may be; where nothing is
         due, after pauses that are no longer than patience lasts."""
-        loop, closings = asyncio.get_running_loop(), self._clients.closings
+        loop = asyncio.get_running_loop()
         while True:
             if delay:
-                await asyncio.sleep(delay)
-            if self._clients.closings != closings:
+                await self._clients.pause(delay)
+            if self._clients.closings != attempts.closings:
                 gone = ClientClosed("the client was closed")
                 raise self._failure(attempts.ways.all[0], request, gone) from gone
             left = due - loop.time() if due else patience
@@ -358,7 +358,7 @@ class Session(Exchanging):
     async def send_to(self, way: Way, request: Request) -> Answer:
         """Send a request to one address, once; arguments and result as of `send`."""
         due = self._due(asyncio.get_running_loop().time(), request, Limits())
-        attempts = Attempts(request, Ways([way]), self._budget, 0)
+        attempts = Attempts(request, Ways([way]), self._budget, 0, self._clients.closings)
         return await self._persist(self._send, request, attempts, due)
 
     # -- limits -------------------------------------------------------------------------------
@@ -377,7 +377,7 @@ class Session(Exchanging):
         retries = request.retries if limits.retries is None else limits.retries
         if retries is None:
             retries = defaults.retries if self._retries is None else self._retries
-        return Attempts(request, self._ways, self._budget, retries)
+        return Attempts(request, self._ways, self._budget, retries, self._clients.closings)
 
 
 def _goes_anew(failure: BaseException, pool: Pool, way: Way, request: Request) -> bool:

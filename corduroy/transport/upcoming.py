@@ -133,6 +133,8 @@ class Upcoming:
         elif self._given_up:
             task.result().abort()
             self._end(asyncio.CancelledError())
+        elif self._pool.closed is not None:
+            self._end(self._pool.closed())
         else:
             self._start(task.result())
 

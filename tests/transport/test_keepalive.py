@@ -319,16 +319,18 @@ def test_closing_the_couch_does_not_end_an_attachment(serve, runner):
     runner.run(story())
 
 
-def test_closing_the_couch_ends_what_would_go_out_again(serve, runner):
-    def behave(peer):
-        while peer.request():
-            peer.answer(b"{}", "Retry-After: 1", status="503 Told")
+def answer_later(peer):
+    """A behaviour: has each request come again in a quarter of an hour."""
+    while peer.request():
+        peer.answer(b"{}", "Retry-After: 900", status="503 Told")
 
-    server = serve(behave)
+
+def test_closing_the_couch_ends_what_would_go_out_again(serve, runner):
+    server = serve(answer_later)
 
     async def story():
         heard = asyncio.Event()
-        couch = Couch(server.url, retries=3, on_request=lambda event: heard.set())
+        couch = Couch(server.url, retries=3, timeout=0, on_request=lambda event: heard.set())
         call = couch.info()
         await heard.wait()
         await couch.close()
@@ -337,3 +339,21 @@ def test_closing_the_couch_ends_what_would_go_out_again(serve, runner):
 
     runner.run(story())
     assert len(server.requests) == 1
+
+
+def test_also_what_another_thread_waits_for(serve):
+    server = serve(answer_later)
+    heard, failures = threading.Event(), []
+    couch = Couch(server.url, retries=3, timeout=0, on_request=lambda event: heard.set())
+
+    def call():
+        with pytest.raises(ConnectionFailed, match="the client was closed") as caught:
+            couch.info()
+        failures.append(caught.value)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert heard.wait(20)
+    couch.close()
+    thread.join(20)
+    assert len(failures) == len(server.requests) == 1

@@ -103,6 +103,17 @@ STORIES = {
         threading.Thread(target=work, daemon=True).start()
         done.wait()
         """,
+    "a loop closed at any moment of a call": """
+        async def begin(turns):
+            couch.info()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        for turns in range(16):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(begin(turns))
+            loop.close()
+            gc.collect()
+        """,
     "a loop closed while another one runs": """
         other = asyncio.new_event_loop()
         other.run_until_complete(ask())
