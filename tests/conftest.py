@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import signal
 import uuid
@@ -35,6 +36,26 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     profiles.load()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _cancels_without_closing(item):
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    result = yield
+    if _cancels_without_closing(item):
+        gc.collect()  # after the test, and not amid another one
+    return result
+
+
+def _cancels_without_closing(item: pytest.Item) -> bool:
+    """Whether a test is about Tornado's simple client, which leaves the socket of a request that was
+    cancelled to the garbage collector."""
+    return SimpleAsyncHTTPClient in getattr(getattr(item, "callspec", None), "params", {}).values()
 
 
 @pytest.hookimpl(tryfirst=True)

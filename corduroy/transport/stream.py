@@ -13,7 +13,7 @@ import contextlib
 import functools
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
@@ -29,6 +29,7 @@ from .gzip import Read, plain_reader
 from .limits import most_bytes, too_large
 from .messages import Request
 from .pool import Outgoing, Pool
+from .simple import Line
 from .tls import Trust
 
 _status = re.compile(r"HTTP/[0-9.]+ +[0-9]").match
@@ -163,7 +164,7 @@ class ForeignStream:
         self.answer: Answer
         self._raw = raw
         self._loop = asyncio.get_running_loop()
-        self._client, self._connections = _of_the_same_kind(client)
+        self._client, self._line = _of_the_same_kind(client)
         self._lines: list[str] = []
         self._pieces: collections.deque[bytes] = collections.deque()
         self._held = 0  # their bytes
@@ -229,14 +230,12 @@ class ForeignStream:
         self._curl = None
         self._give_room()
         self._wake()
-        for connection in self._connections:
-            if (stream := getattr(connection, "stream", None)) is not None:
-                stream.close()
+        if self._line is not None:
+            self._line.hang_up()
         # A client must not be closed by what it has called.
-        client, self._connections = self._client, []
         if self._fetching is not None:
             self._fetching = None
-            self._loop.call_soon(_close, client)
+            self._loop.call_soon(_close, self._client)
 
     def _failure(self) -> BaseException | None:
         return self._ended if isinstance(self._ended, BaseException) else None
@@ -381,19 +380,12 @@ def _close(client: AsyncHTTPClient) -> None:
         client.io_loop.remove_timeout(timer)
 
 
-def _of_the_same_kind(client: AsyncHTTPClient) -> tuple[AsyncHTTPClient, list[Any]]:
-    """Another client of a client's kind, and the list in which its connections are going to be."""
+def _of_the_same_kind(client: AsyncHTTPClient) -> tuple[AsyncHTTPClient, Line | None]:
+    """Another client of a client's kind, and its line, if that can be told to hang up."""
     kind = type(client)
-    connections: list[Any] = []
     if not isinstance(client, SimpleAsyncHTTPClient):
-        return kind(force_instance=True, defaults=client.defaults), connections
-    # It would stop after 100 MB, and has no way to end an exchange.
-    own = kind(force_instance=True, defaults=client.defaults, max_body_size=sys.maxsize)
-    made: Callable[..., Any] = own._connection_class()  # type: ignore[attr-defined]
-
-    def connection(*args: Any) -> Any:
-        connections.append(made(*args))
-        return connections[-1]
-
-    own._connection_class = lambda: connection  # type: ignore[attr-defined]
-    return own, connections
+        return kind(force_instance=True, defaults=client.defaults), None
+    # It would stop after 100 MB.
+    own: Any = kind(force_instance=True, defaults=client.defaults, max_body_size=sys.maxsize)
+    own.tcp_client = line = Line(own.tcp_client)
+    return own, line

@@ -19,7 +19,8 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from corduroy import ConnectionFailed, Couch, Database
 from corduroy.transport import KeepAliveHTTPClient
-from tests.feeds.conftest import Consumer, answer
+from tests.faults.proxy import FaultProxy
+from tests.feeds.conftest import Consumer, answer, until
 from tests.feeds.test_resuming import row
 
 KINDS = [KeepAliveHTTPClient, SimpleAsyncHTTPClient, CurlAsyncHTTPClient]
@@ -113,6 +114,18 @@ async def test_a_server_waits_for_who_is_slow(kind: type[AsyncHTTPClient]) -> No
                     # What was handed out was sent, and what the sockets hold; the rest was not.
                     assert await flood.held_up() < change.seq * SIZE * 1.1 + MANY
         assert seqs == list(range(1, CHANGES + 1))
+
+
+@each_kind
+async def test_stopped_at_any_moment_it_leaves_no_connection(
+    proxy: FaultProxy, db: Database[Any], kind: type[AsyncHTTPClient]
+) -> None:
+    async with Couch(proxy.url, http_client=kind) as couch:
+        for tenths in range(40):  # of a millisecond: it resolves, connects, asks, listens
+            feed = couch.database(db.name).changes(callback=print, feed="continuous")
+            await asyncio.sleep(tenths / 10_000)
+            await feed.stop()
+        await until(lambda: proxy.connections == 0)
 
 
 # -- with TLS -------------------------------------------------------------------------------------
