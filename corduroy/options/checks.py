@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -81,7 +82,9 @@ def check_seconds(seconds: Any, name: str = "timeout") -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {seconds!r:.80}")
     if not seconds >= 0:
-        raise ValueError(f"{name} must be at least 0, not {seconds!r}")
+        raise ValueError(f"{name} must be at least 0, not {seconds!r:.80}")
+    if isinstance(seconds, int) and seconds > sys.float_info.max:
+        raise ValueError(f"{name} must be less than that: no clock counts so many seconds")
 
 
 def check_names(name: str, value: Any) -> list[str]:
