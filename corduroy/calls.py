@@ -92,8 +92,8 @@ class Call(asyncio.Future[Any]):
     """
 
     __slots__ = (
-        "_cancelling", "_context", "_coroutine", "_late", "_over", "_session", "_timer", "deadline",
-        "pending", "retries", "strict",
+        "_cancelling", "_context", "_coroutine", "_late", "_over", "_session", "_timer", "closings",
+        "deadline", "pending", "retries", "strict",
     )  # fmt: skip
 
     def __init__(
@@ -115,6 +115,7 @@ class Call(asyncio.Future[Any]):
         self.deadline: float | None = None
         self.retries: int | None = None
         self.strict = False
+        self.closings = 0
 
     def limit(self, timeout: float | None, retries: int | None) -> None:
         """Set its own limits, before it begins.

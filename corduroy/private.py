@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import contextvars
 import functools
+import os
 import selectors
 import signal
 import threading
@@ -188,13 +189,20 @@ class _PrivateLoop:
 
 class _Owner:
     """Closes a thread's loop when the thread ends, whoever else knows the loop: what was raised in a
-    call leads to it, for as long as somebody keeps that."""
+    call leads to it, for as long as somebody keeps that.
+
+    A forked child loses its parent's other threads before it is told that it is one; to close their
+    loops would have the kernel wake the parent's no more.
+    """
 
     def __init__(self, private: _PrivateLoop) -> None:
         self.private = private
+        self._process = os.getpid()
 
     def __del__(self) -> None:
-        if not self.private.is_lost:
+        if self._process != os.getpid():
+            keep_forever(self.private)
+        elif not self.private.is_lost:
             self.private.close()
 
 

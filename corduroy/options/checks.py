@@ -84,7 +84,7 @@ def check_seconds(seconds: Any, name: str = "timeout") -> None:
     if not seconds >= 0:
         raise ValueError(f"{name} must be at least 0, not {seconds!r:.80}")
     if isinstance(seconds, int) and seconds > sys.float_info.max:
-        raise ValueError(f"{name} must be less than that: no clock counts so many seconds")
+        raise ValueError(f"{name} must be fewer seconds: no clock counts so many")
 
 
 def check_names(name: str, value: Any) -> list[str]:

@@ -29,6 +29,9 @@ class ConnectionBroken(ConnectionError):
 class ClientClosed(ConnectionBroken):
     """The program has closed the client: nobody wants another attempt."""
 
+    def __init__(self, message: str = "the client was closed") -> None:
+        super().__init__(message)
+
 
 class DeadlineMissed(TimeoutError):
     """The exchange was not done in the time it had.

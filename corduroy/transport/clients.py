@@ -14,7 +14,7 @@ from .sending import resolve
 
 
 class Clients:
-    """Finds, or makes, the client of the loop that it is asked on.
+    """Finds, or makes, the client of the loop that it is asked on; knows who pauses until it goes on.
 
     Args:
         given: an `AsyncHTTPClient`, or a class of them; None: `KeepAliveHTTPClient`.
@@ -58,14 +58,15 @@ class Clients:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait, unless they are closed meanwhile."""
+    async def pause(self, seconds: float, closings: int) -> None:
+        """Wait, unless they are closed meanwhile, or have been since that had happened so often."""
         loop = asyncio.get_running_loop()
         over = loop.create_future()
         timer = loop.call_later(seconds, resolve, over)
         self._pauses.add(over)
         try:
-            await over
+            if self.closings == closings:  # from here on, whoever closes finds `over`
+                await over
         finally:
             timer.cancel()
             self._pauses.discard(over)
@@ -90,6 +91,9 @@ class Clients:
         for other in list(self.of):  # other threads may change it at the same time
             if other.is_closed():
                 self.of.pop(other, None)
+        for over in list(self._pauses):
+            if over.get_loop().is_closed():
+                self._pauses.discard(over)
         given = self.given
         client: AsyncHTTPClient
         if given is None:

@@ -87,6 +87,10 @@ class Connection(Sending, asyncio.Protocol):
         self._bodiless = bodiless
         self._whole = whole
         self._over = over
+        if not self.usable:  # since it was made, the server has left it, or spoken unasked
+            self._break(ConnectionBroken("the server closed the connection"))
+            self._tell()
+            return
         self.set_deadline(deadline)
         self._transport.write(head)
 

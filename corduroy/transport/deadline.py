@@ -31,5 +31,8 @@ async def until(
         if limit.expired():
             missed = kind(message)
             missed.sent = sent
-            raise missed from None
+            try:
+                raise missed from None
+            finally:
+                del missed  # it holds this frame
         raise

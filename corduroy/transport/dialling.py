@@ -7,9 +7,10 @@ cancelled, is closed: asyncio's own race between addresses would leave it to the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohappyeyeballs import start_connection
 
@@ -21,6 +22,7 @@ from .idle import Origin
 _HEAD_START = 0.25
 
 Make = Callable[[], Connection]
+T = TypeVar("T")
 
 
 class Dialling:
@@ -30,12 +32,12 @@ class Dialling:
         loop: the loop.
     """
 
-    __slots__ = ("_closed", "_loop", "_under_way")
+    __slots__ = ("_gone", "_loop", "_under_way")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._closed: Callable[[], BaseException] | None = None
-        # And why `close` has called it off.
+        self._gone: Callable[[], BaseException] | None = None
+        # What is being connected, and why `close` has called it off.
         self._under_way: dict[asyncio.Task[Connection], BaseException | None] = {}
 
     async def connect(self, origin: Origin, make: Make, connect_by: float) -> Connection:
@@ -54,41 +56,61 @@ class Dialling:
             DeadlineMissed: it took too long.
             BaseException: what `close` was told.
         """
-        if self._closed is not None:
-            raise self._closed()
+        if self._gone is not None:
+            raise self._gone()
+        why: BaseException | None = None
         dialling = self._loop.create_task(_connected(self._loop, origin, make))
         self._under_way[dialling] = None
         try:
             async with until(connect_by, "Timeout while connecting"):
                 return await dialling
         except (Exception, asyncio.CancelledError) as error:
-            dialling.add_done_callback(_hang_up)
+            drop(dialling, Connection.abort)
             why = self._under_way[dialling]
             if why is None or not isinstance(error, asyncio.CancelledError) or _is_cancelled():
                 raise
             raise why from None
         finally:
             del self._under_way[dialling]
-            del dialling  # what it has raised holds this frame
+            del dialling, why  # what is raised holds this frame
 
-    def close(self, error: Callable[[], BaseException]) -> None:
+    def close(self, gone: Callable[[], BaseException]) -> None:
         """Call off what is under way, and whatever comes, each by an error of its own."""
-        self._closed = error
+        self._gone = gone
         for dialling in self._under_way:
-            self._under_way[dialling] = error()
+            self._under_way[dialling] = gone()
             dialling.cancel()
+
+
+def drop(task: asyncio.Task[T], close: Callable[[T], object]) -> None:
+    """Close what a task gives, or has given, when nobody takes it any more.
+
+    Args:
+        task: the task.
+        close: closes it.
+    """
+
+    def close_it(task: asyncio.Task[T]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            close(task.result())
+
+    task.add_done_callback(close_it)
 
 
 async def _connected(loop: asyncio.AbstractEventLoop, origin: Origin, make: Make) -> Connection:
     source: Any = None
     if origin.source is not None:
         source = socket.getaddrinfo(origin.source, 0, flags=socket.AI_NUMERICHOST)
-    connected = await start_connection(
-        await _addresses(loop, origin),
-        local_addr_infos=source,
-        happy_eyeballs_delay=_HEAD_START,
-        loop=loop,
-    )
+    addresses = await _addresses(loop, origin)
+    try:
+        connected = await start_connection(
+            addresses, local_addr_infos=source, happy_eyeballs_delay=_HEAD_START, loop=loop
+        )
+    except OSError as error:
+        raise error.with_traceback(None)  # noqa: B904  (the frames of the race hold it)
+    if _is_cancelled():  # the race, as it called off who had lost, has not heard of it
+        connected.close()
+        raise asyncio.CancelledError
     host = origin.host if origin.tls is not None else None
     _, connection = await loop.create_connection(
         make, sock=connected, ssl=origin.tls, server_hostname=host
@@ -98,18 +120,13 @@ async def _connected(loop: asyncio.AbstractEventLoop, origin: Origin, make: Make
 
 async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> list[Any]:
     host, port, family = origin.host, origin.port, origin.family
-    try:  # an address needs no resolver, nor its thread
-        return socket.getaddrinfo(
-            host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )
-    except socket.gaierror:
-        return await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-
-
-def _hang_up(dialling: asyncio.Task[Connection]) -> None:
-    """Close what has come about, though nobody waits for it."""
-    if not dialling.cancelled() and dialling.exception() is None:
-        dialling.result().abort()
+    known = {"family": family, "type": socket.SOCK_STREAM}
+    with contextlib.suppress(socket.gaierror):  # an address needs no resolver, nor its thread
+        return socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, **known)
+    found = await loop.getaddrinfo(host, port, **known)
+    if not found:
+        raise OSError(f"{host} has no address")
+    return found
 
 
 def _is_cancelled() -> bool:

@@ -91,8 +91,8 @@ def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def settle(loop: asyncio.AbstractEventLoop) -> None:
-    """Let a loop that stands still take two turns, in which closed connections, and those that were
-    about to be made, leave their sockets.
+    """Let a loop that stands still take the turns in which closed connections leave their sockets, and
+    what was about to be one tells its race, and that whoever waits for it.
 
     Args:
         loop: the loop. Another one may be running in this thread: that one just waits.
@@ -100,7 +100,7 @@ def settle(loop: asyncio.AbstractEventLoop) -> None:
     running = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
-        for _ in range(2):
+        for _ in range(4):
             loop.call_soon(loop.stop)
             loop.run_forever()
     finally:

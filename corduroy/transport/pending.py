@@ -27,14 +27,17 @@ class Limits:
             session has it, from the first request on.
         strict (bool): whether that counts for requests which have more time by themselves, too.
         retries (int | None): how often a request is tried again; None: as the session has it.
+        closings (int): how often the session had been closed when the latest request began: after
+            another time nothing goes out again.
     """
 
-    __slots__ = ("deadline", "retries", "strict")
+    __slots__ = ("closings", "deadline", "retries", "strict")
 
     def __init__(self) -> None:
         self.deadline: float | None = None
         self.strict = False
         self.retries: int | None = None
+        self.closings = 0
 
 
 class Waiting(Protocol):
@@ -48,6 +51,7 @@ class Waiting(Protocol):
     deadline: float | None
     strict: bool
     retries: int | None
+    closings: int
 
     def resume(self, value: Any, error: BaseException | None) -> None:
         """Go on with the value, or with what was raised; called once, on the loop."""

@@ -7,7 +7,6 @@ ended.
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable
 
 from .answer import Answer, ClientClosed, ConnectionBroken
@@ -90,7 +89,7 @@ class Pool:
         max_body_size (int | None): how many bytes of a body are gathered; as of `most_bytes`.
 
     Attributes:
-        closed: makes what exchanges end with since it was closed; None: it is not.
+        gone: makes what exchanges end with since the pool was closed; None: it is open.
     """
 
     def __init__(
@@ -106,7 +105,7 @@ class Pool:
         self._idle = Idle(loop, idle_timeout)
         self._dialling = Dialling(loop)
         self._open: dict[Connection, Origin] = {}  # idle or not
-        self.closed: Callable[[], BaseException] | None = None
+        self.gone: Callable[[], BaseException] | None = None
 
     async def request(self, out: Outgoing) -> Answer:
         """Send a request and wait for the whole answer.
@@ -189,7 +188,7 @@ class Pool:
         Returns:
             Connection | Upcoming | None: the exchange; None if the pool is closed.
         """
-        if self.closed:
+        if self.gone:
             return None
         slots = self.slots
         free = slots.free
@@ -221,11 +220,11 @@ class Pool:
         """Close every connection; exchanges under way break."""
         # If the loop is at an end, nobody would hear of a failure.
         gone = ClientClosed if self.loop.is_running() else asyncio.CancelledError
-        self.closed = functools.partial(gone, "the client was closed")
+        self.gone = gone
         self._idle.close()
         # These first: else they would be next.
-        self.slots.close(self.closed)
-        self._dialling.close(self.closed)
+        self.slots.close(gone)
+        self._dialling.close(gone)
         for connection in list(self._open):
             connection.abort(gone("the connection was closed on this side"))
 
@@ -241,7 +240,7 @@ class Pool:
         Returns:
             (Connection, Answer): as of `open`; whoever has it must `release_apart` the connection.
         """
-        if self.closed:
+        if self.gone:
             raise RuntimeError("the client has been closed")
         while True:
             connection = self.at_hand(out.origin, out.safe)
@@ -274,7 +273,7 @@ class Pool:
         return len(self._open)
 
     async def _acquire(self, out: Outgoing) -> Connection:
-        if self.closed:
+        if self.gone:
             raise RuntimeError("the client has been closed")
         slots = self.slots
         await slots.take(out.connect_by)
@@ -302,9 +301,9 @@ class Pool:
         )
         connection.max_body_size = self.max_body_size
         self._open[connection] = origin
-        if self.closed:
+        if self.gone:
             connection.abort()
-            raise self.closed()
+            raise self.gone()
         return connection
 
     def _forget(self, connection: Connection) -> None:
@@ -328,7 +327,7 @@ class Pool:
         Returns:
             bool: whether it may.
         """
-        if not safe or not error.reused or error.answered or self.closed:
+        if not safe or not error.reused or error.answered or self.gone:
             return False
         # The server has left one kept-alive connection: the others are no better.
         self._idle.close_those_to(origin)

@@ -145,6 +145,7 @@ class Session(Exchanging):
         ways = self._ways
         way = ways.only or ways.living()
         clients = self._clients
+        waiting.closings = clients.closings
         if clients.generation != process.generation:
             clients.forget_inherited()
         client = clients.of.get(loop)
@@ -187,6 +188,7 @@ class Session(Exchanging):
         """An exchange that nobody awaits is over."""
         answer = failure = again = None
         observer, anew = self._observer, False
+        wanted = waiting.closings == self._clients.closings
         try:
             answer = connection.result()
             if observer is not None:
@@ -200,7 +202,7 @@ class Session(Exchanging):
             if isinstance(error, OSError) and not isinstance(error, HTTPError):
                 failure = self._failure(way, request, error)
                 failure.__cause__ = error
-            anew = _goes_anew(failure, pool, way, request)
+            anew = wanted and _goes_anew(failure, pool, way, request)
             if observer is not None and answer is None and not anew:
                 observer.failed(way, request, failure, began, 1, connection.served > 0)
         pool.release(connection)
@@ -214,7 +216,7 @@ class Session(Exchanging):
         try:
             if anew:
                 again = self.send(request, waiting)
-            else:
+            elif wanted:
                 again = self._again(pool, way, request, waiting, due, answer, failure)
         except Exception as error:  # nobody would hear of it
             failure = error
@@ -264,6 +266,7 @@ class Session(Exchanging):
             Exception: what the request's own producer raised.
         """
         limits = limits or Limits()
+        limits.closings = self._clients.closings
         due = self._due(asyncio.get_running_loop().time(), request, limits)
         if not (request.at_hand or limits.strict):
             due, limits.deadline = 0.0, None  # its pace is limited instead
@@ -288,7 +291,9 @@ class Session(Exchanging):
             HTTPError: as of `send`.
         """
         attempt = functools.partial(self._stream, within=within, apart=apart)
-        attempts = self._attempts(request, Limits())
+        limits = Limits()
+        limits.closings = self._clients.closings
+        attempts = self._attempts(request, limits)
         return await self._persist(attempt, request, attempts, 0.0, patience=within or math.inf)
 
     async def _persist(
@@ -306,9 +311,9 @@ class Session(Exchanging):
         loop = asyncio.get_running_loop()
         while True:
             if delay:
-                await self._clients.pause(delay)
+                await self._clients.pause(delay, attempts.closings)
             if self._clients.closings != attempts.closings:
-                gone = ClientClosed("the client was closed")
+                gone = ClientClosed()
                 raise self._failure(attempts.ways.all[0], request, gone) from gone
             left = due - loop.time() if due else patience
             way = to or await self._choose(attempts, left)
@@ -377,7 +382,7 @@ class Session(Exchanging):
         retries = request.retries if limits.retries is None else limits.retries
         if retries is None:
             retries = defaults.retries if self._retries is None else self._retries
-        return Attempts(request, self._ways, self._budget, retries, self._clients.closings)
+        return Attempts(request, self._ways, self._budget, retries, limits.closings)
 
 
 def _goes_anew(failure: BaseException, pool: Pool, way: Way, request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""Tornado's simple client, whose exchanges can be ended: it has no way to do so itself."""
+"""What lets exchanges of Tornado's simple client be ended: it has no way of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.tcpclient import TCPClient
+
+from .dialling import drop
 
 
 class Line:
@@ -22,16 +24,19 @@ class Line:
         self._streams: list[IOStream] = []
         self._hung_up = False
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
     async def connect(self, *args: Any, **options: Any) -> IOStream:
         """See `TCPClient.connect`."""
+        self._refuse_if_hung_up()
         connecting = asyncio.ensure_future(self._client.connect(*args, **options))
         self._connecting.add(connecting)
         try:
             stream = await connecting
         except asyncio.CancelledError:
-            connecting.add_done_callback(_close)
-            if self._hung_up:
-                raise StreamClosedError from None
+            drop(connecting, IOStream.close)
+            self._refuse_if_hung_up()
             raise
         finally:
             self._connecting.discard(connecting)
@@ -40,9 +45,9 @@ class Line:
             stream.close()
         return stream
 
-    def close(self) -> None:
-        """See `TCPClient.close`."""
-        self._client.close()
+    def _refuse_if_hung_up(self) -> None:
+        if self._hung_up:
+            raise StreamClosedError
 
     def hang_up(self) -> None:
         """Close what is connected, or about to be; the client hears that the stream is closed."""
@@ -51,9 +56,3 @@ class Line:
             connecting.cancel()
         for stream in self._streams:
             stream.close()
-
-
-def _close(connecting: asyncio.Task[IOStream]) -> None:
-    """Close what has come about when nobody waited for it any more."""
-    if not connecting.cancelled() and connecting.exception() is None:
-        connecting.result().close()

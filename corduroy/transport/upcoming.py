@@ -32,6 +32,10 @@ class Exchange(Protocol):
         """What came of it; raises what went wrong."""
 
 
+def _nobody(exchange: Exchange) -> None:
+    """Is told of an exchange that somebody has been told of."""
+
+
 class Upcoming:
     """An exchange to come; if it never does, it is over by itself, without a connection.
 
@@ -133,8 +137,8 @@ class Upcoming:
         elif self._given_up:
             task.result().abort()
             self._end(asyncio.CancelledError())
-        elif self._pool.closed is not None:
-            self._end(self._pool.closed())
+        elif self._pool.gone is not None:  # which has closed the connection, too
+            self._end(self._pool.gone())
         else:
             self._start(task.result())
 
@@ -144,7 +148,9 @@ class Upcoming:
 
     def _end(self, error: BaseException) -> None:
         self._error = error
-        self._over(self)
+        over, self._over = self._over, _nobody
+        over(self)
+        del over  # what it raises for somebody remembers this frame
 
     def _silence(self) -> None:
         if self._timer is not None:

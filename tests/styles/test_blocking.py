@@ -235,6 +235,30 @@ print(os.waitpid(pid, 0)[1], couch.version() == couch.version())
     assert done.stdout == "0 True\n"
 
 
+def test_nor_are_those_of_other_threads_touched(run_script: Run) -> None:
+    done = run_script("""
+import os, threading
+from corduroy import Couch
+couch = Couch(timeout=5, retries=0)
+forked, called = threading.Event(), threading.Event()
+def call():
+    couch.version()  # this thread's loop and connection stand still when the process forks
+    called.set()
+    forked.wait()
+    couch.version()
+thread = threading.Thread(target=call)
+thread.start()
+called.wait()
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+print(os.waitpid(pid, 0)[1])
+forked.set()
+thread.join()
+""")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_a_loop_of_the_threads_own_is_not_touched(db: Database[Any]) -> None:
     mine = asyncio.new_event_loop()
     asyncio.set_event_loop(mine)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from corduroy import Database, NotFound, Status
+from corduroy import ConnectionFailed, Couch, Database, HTTPError, NotFound, RequestTimeout, Status
 
 Failure = weakref.ref[BaseException]
 
@@ -82,3 +83,63 @@ def test_a_failure_on_a_loop_is_forgotten_with_its_caller(db: Database[Any], fai
         return failures
 
     assert [failure() for failure in asyncio.run(story())] == [None] * 3
+
+
+@contextlib.contextmanager
+def leaving_no_failure() -> Iterator[None]:
+    """Assert that the collector finds no exception of ours."""
+    yield
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    found = [each for each in gc.garbage if isinstance(each, HTTPError)]
+    gc.set_debug(0)
+    gc.garbage.clear()
+    assert found == []
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes no connection."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            guest = stack.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_nor_does_it_keep_a_connection_that_is_refused() -> None:
+    async def story() -> None:
+        with contextlib.suppress(ConnectionFailed):
+            await Couch("http://127.0.0.1:1", retries=0).info()
+
+    with leaving_no_failure():
+        asyncio.run(story())
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_nor_one_that_nobody_takes(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corduroy.defaults.connect_timeout", 0.1)
+
+    async def story() -> None:
+        with contextlib.suppress(RequestTimeout):
+            await Couch(silent, retries=0).info()
+
+    with leaving_no_failure():
+        asyncio.run(story())
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_nor_one_that_is_closed_before_it_has_come_about(silent: str) -> None:
+    async def story() -> None:
+        couch = Couch(silent)
+        call = couch.info()
+        await asyncio.sleep(0.05)
+        await couch.close()
+        with contextlib.suppress(ConnectionFailed):
+            await call
+        del call
+
+    with leaving_no_failure():
+        asyncio.run(story())

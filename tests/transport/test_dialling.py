@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 
 import pytest
 from tornado.httpclient import HTTPClientError
@@ -95,6 +96,54 @@ def test_closing_ends_a_call_that_no_server_takes(full_house, runner, monkeypatc
             await call
 
     runner.run(leaving_nothing_of(story))
+
+
+def test_given_up_when_an_address_has_just_won(serve, runner, named, full_house):  # noqa: F811
+    servers = [serve(lambda peer: peer.wait_for_end()) for _ in range(8)]
+
+    async def story():
+        for turns, server in enumerate(servers):
+            client = KeepAliveHTTPClient(force_instance=True)
+            fetching = client.fetch(named(address(full_house), address(server.url)))
+            while not server.connections:  # noqa: ASYNC110  (its thread tells nobody)
+                await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            fetching.cancel()
+            await asyncio.wait_for(asyncio.wait([fetching]), 20)
+            assert fetching.cancelled()
+            client.close()
+
+    runner.run(leaving_nothing_of(story))
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("said", [b"", b"220 mail.example.org\r\n"], ids=["nothing", "something"])
+def test_a_server_that_hangs_up_on_whoever_comes_is_told_of(serve, runner, said, busy):
+    def behave(peer):
+        if said:
+            peer.send(said)
+
+    def keep_busy():  # so that the end is there before anything is sent
+        time.sleep(0.003)
+        asyncio.get_running_loop().call_soon(keep_busy)
+
+    async def story():
+        if busy:
+            keep_busy()
+        couch = Couch(server.url, timeout=0)
+        for _ in range(20):
+            with pytest.raises(ConnectionFailed):
+                await asyncio.wait_for(couch.info(), 20)
+        await couch.close()
+
+    server = serve(behave)
+    runner.run(story())
+
+
+async def test_a_name_without_an_address(runner, named):
+    with pytest.raises(ConnectionFailed, match="no address"):
+        await Couch(named()).info()
 
 
 async def test_where_one_address_refuses_the_next_one_serves(serve, client, named):

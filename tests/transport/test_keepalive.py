@@ -1,12 +1,15 @@
 """Connections are kept, used again, and left when they are no good any more."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 from tornado.httpclient import HTTPClientError
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from corduroy import ConnectionFailed, Couch
+from corduroy import ConnectionFailed, Couch, ServerError
 from corduroy.transport import KeepAliveHTTPClient
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -339,6 +342,59 @@ def test_closing_the_couch_ends_what_would_go_out_again(serve, runner):
 
     runner.run(story())
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("kind", [KeepAliveHTTPClient, SimpleAsyncHTTPClient])
+def test_also_what_fails_afterwards(serve, runner, kind):
+    asked, answered = threading.Event(), threading.Event()
+
+    def behave(peer):
+        peer.request()
+        asked.set()
+        answered.wait(20)
+        peer.answer(b"{}", "Retry-After: 900", status="503 Told")
+
+    server = serve(behave)
+
+    async def story():
+        couch = Couch(server.url, retries=3, timeout=0, http_client=kind)
+        call = couch.info()
+        await asyncio.to_thread(asked.wait, 20)
+        await couch.close()
+        answered.set()
+        with pytest.raises((ConnectionFailed, ServerError)):
+            await call
+
+    runner.run(story())
+    assert len(server.requests) == 1
+
+
+def test_a_loop_that_ends_in_a_pause_is_let_go_of(serve):
+    ended = []
+    heard = asyncio.Event()
+    couch = Couch(
+        serve(answer_later).url, retries=3, timeout=0, on_request=lambda event: heard.set()
+    )
+
+    async def begin():
+        call = couch.info()
+        await heard.wait()
+        heard.clear()
+        await asyncio.sleep(0)
+        assert not call.done()
+
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(begin())
+        loop.close()
+        ended.append(weakref.ref(loop))
+        del loop
+        heard = asyncio.Event()
+    with pytest.raises(ServerError):
+        couch.info(retries=0)
+    while gc.collect():  # the end of a Task that was pending puts off that of what it knows
+        pass
+    assert [loop() for loop in ended[:-1]] == [None] * 2  # Tornado keeps the last that it has met
 
 
 def test_also_what_another_thread_waits_for(serve):

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 PRELUDE = """
-import asyncio, gc, logging, sys, threading
+import asyncio, gc, logging, socket, sys, threading
 import tornado.testing
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
@@ -110,6 +110,22 @@ STORIES = {
                 await asyncio.sleep(0)
         for turns in range(16):
             loop = asyncio.new_event_loop()
+            loop.run_until_complete(begin(turns))
+            loop.close()
+            gc.collect()
+        """,
+    "a loop closed at any moment of a call by name": """
+        port = int(url.rpartition(":")[2])
+        named = Couch(f"http://couch.example:{port}")
+        async def resolve(*args, **options):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))] * 2
+        async def begin(turns):
+            named.info()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        for turns in range(16):
+            loop = asyncio.new_event_loop()
+            loop.getaddrinfo = resolve
             loop.run_until_complete(begin(turns))
             loop.close()
             gc.collect()
