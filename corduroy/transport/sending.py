@@ -48,6 +48,8 @@ class Sending:
         Raises:
             ValueError: the body's length is another; nothing beyond it is sent.
         """
+        if self._done:  # it has broken as it began
+            return
         self._owing = True
         if go_ahead:
             self._go_ahead = self.loop.create_future()

@@ -117,16 +117,18 @@ def test_given_up_when_an_address_has_just_won(serve, runner, named, full_house)
     runner.run(leaving_nothing_of(story))
 
 
+def keep_busy():
+    """Have the loop so slow that a server's end is there before anything is sent."""
+    time.sleep(0.003)
+    asyncio.get_running_loop().call_soon(keep_busy)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("said", [b"", b"220 mail.example.org\r\n"], ids=["nothing", "something"])
 def test_a_server_that_hangs_up_on_whoever_comes_is_told_of(serve, runner, said, busy):
     def behave(peer):
         if said:
             peer.send(said)
-
-    def keep_busy():  # so that the end is there before anything is sent
-        time.sleep(0.003)
-        asyncio.get_running_loop().call_soon(keep_busy)
 
     async def story():
         if busy:
@@ -139,6 +141,19 @@ def test_a_server_that_hangs_up_on_whoever_comes_is_told_of(serve, runner, said,
 
     server = serve(behave)
     runner.run(story())
+
+
+async def test_also_where_a_body_waits_to_be_asked_for(serve, client):
+    keep_busy()
+    for _ in range(5):
+        with pytest.raises(HTTPClientError):
+            await client.fetch(
+                serve(lambda peer: None).url,
+                method="PUT",
+                body_producer=lambda write: write(b"a"),
+                expect_100_continue=True,
+                request_timeout=0,
+            )
 
 
 async def test_a_name_without_an_address(runner, named):
