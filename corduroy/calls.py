@@ -115,7 +115,7 @@ class Call(asyncio.Future[Any]):
         self.deadline: float | None = None
         self.retries: int | None = None
         self.strict = False
-        self.closings = 0
+        self.closings: int | None = None
 
     def limit(self, timeout: float | None, retries: int | None) -> None:
         """Set its own limits, before it begins.

@@ -103,6 +103,11 @@ class _PrivateLoop:
         """Whether another one has to take its place: it is the parent process's, or was given up."""
         return self.generation != process.generation or self._loop.is_closed()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a call is under way."""
+        return self._loop.is_running()
+
     def run(self, start: Start, hidden: bool) -> Any:
         if not self._hears_signals or get_handler(_CTRL_C) is not _RAISES:
             return self._run(start, hidden, [])
@@ -192,7 +197,8 @@ class _Owner:
     call leads to it, for as long as somebody keeps that.
 
     A forked child loses its parent's other threads before it is told that it is one; to close their
-    loops would have the kernel wake the parent's no more.
+    loops would have the kernel wake the parent's no more. And daemon threads are amid their calls when
+    the interpreter ends.
     """
 
     def __init__(self, private: _PrivateLoop) -> None:
@@ -200,7 +206,7 @@ class _Owner:
         self._process = os.getpid()
 
     def __del__(self) -> None:
-        if self._process != os.getpid():
+        if self._process != os.getpid() or self.private.is_running:
             keep_forever(self.private)
         elif not self.private.is_lost:
             self.private.close()

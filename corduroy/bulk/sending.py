@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from ..calls import Call, begun
+from ..transport.loops import keep_forever, process
 from .account import UNSENT
 from .batches import Batches
 from .delivery import Delivery, Terms
@@ -30,6 +31,7 @@ class Sending:
         self._terms = terms
         self._in_flight = in_flight
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._generation = process.generation
         self._flying: dict[Call, Delivery] = {}
         terms.fail = self._fail
 
@@ -55,6 +57,9 @@ class Sending:
             cancel (bool): have done with what is under way, too, instead of waiting for it.
         """
         self.close()
+        if self._generation != process.generation:  # what is under way is the parent's
+            keep_forever(dict(self._flying))
+            self._flying.clear()
         self._end("the program left the block by an exception", cancel)
         while self._flying:
             await asyncio.wait(self._flying)
@@ -67,9 +72,10 @@ class Sending:
     def _launch(self) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            if self._flying:
+            if self._flying or self._generation != process.generation:
                 raise RuntimeError(
-                    "a writer belongs to the event loop, or in scripts to the thread, that it began in"
+                    "a writer belongs to the event loop, or in scripts to the thread, that it "
+                    "began in, and to the process that made it"
                 )
             self._loop = loop
         full = self.batches.full

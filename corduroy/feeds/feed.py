@@ -215,7 +215,7 @@ class ChangesFeed:
         if loop is None:  # nobody has asked for its first change
             run.stop(drain)
             run.over = True
-        elif loop.is_closed():
+        elif loop.is_closed() or home.is_inherited:
             run.over = run.stopping = True
         elif home.is_running_here:
             return _Stopped(self._stop(run, drain))

@@ -166,7 +166,7 @@ async def _gathered(reader: Reader[T]) -> list[T]:
 
 def _let_go(reader: Reader[Any], home: Home) -> None:
     """Close a reader, wherever this happens to be called."""
-    if home.loop is None or home.loop.is_closed():
+    if home.loop is None or home.loop.is_closed() or home.is_inherited:
         return
     if home.is_running_here:
         reader.close()

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ..private import PrivateEventLoop, block_on
+from ..transport.loops import process
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -84,12 +85,18 @@ class Home:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.private = private
         self._thread = threading.get_ident()
+        self._generation = process.generation
         self._beside = asyncio._get_running_loop() is not None
 
     def choose_loop(self) -> asyncio.AbstractEventLoop:
         """Take the running loop, or the one that this thread is going to run."""
         self.loop = coming_loop(running_loop())
         return self.loop
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it is the parent process's, which goes on with it."""
+        return self._generation != process.generation
 
     @property
     def is_running_here(self) -> bool:

@@ -58,7 +58,7 @@ class Clients:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    async def pause(self, seconds: float, closings: int) -> None:
+    async def pause(self, seconds: float, closings: int | None) -> None:
         """Wait, unless they are closed meanwhile, or have been since that had happened so often."""
         loop = asyncio.get_running_loop()
         over = loop.create_future()

@@ -59,6 +59,7 @@ class Dialling:
         if self._gone is not None:
             raise self._gone()
         why: BaseException | None = None
+        before = _cancellations()
         dialling = self._loop.create_task(_connected(self._loop, origin, make))
         self._under_way[dialling] = None
         try:
@@ -67,7 +68,9 @@ class Dialling:
         except (Exception, asyncio.CancelledError) as error:
             drop(dialling, Connection.abort)
             why = self._under_way[dialling]
-            if why is None or not isinstance(error, asyncio.CancelledError) or _is_cancelled():
+            if why is None or not isinstance(error, asyncio.CancelledError):
+                raise
+            if _cancellations() > before:  # whoever waits here was told to end, too
                 raise
             raise why from None
         finally:
@@ -108,7 +111,7 @@ async def _connected(loop: asyncio.AbstractEventLoop, origin: Origin, make: Make
         )
     except OSError as error:
         raise error.with_traceback(None)  # noqa: B904  (the frames of the race hold it)
-    if _is_cancelled():  # the race, as it called off who had lost, has not heard of it
+    if _cancellations():  # the race, as it called off who had lost, has not heard of it
         connected.close()
         raise asyncio.CancelledError
     host = origin.host if origin.tls is not None else None
@@ -129,7 +132,7 @@ async def _addresses(loop: asyncio.AbstractEventLoop, origin: Origin) -> list[An
     return found
 
 
-def _is_cancelled() -> bool:
-    """Whether whoever is running was told to end."""
+def _cancellations() -> int:
+    """How often whoever is running was told to end."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return 0 if task is None else task.cancelling()

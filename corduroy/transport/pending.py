@@ -27,8 +27,8 @@ class Limits:
             session has it, from the first request on.
         strict (bool): whether that counts for requests which have more time by themselves, too.
         retries (int | None): how often a request is tried again; None: as the session has it.
-        closings (int): how often the session had been closed when the latest request began: after
-            another time nothing goes out again.
+        closings (int | None): how often the session had been closed when the first request began, once
+            one has: after another time nothing more goes out.
     """
 
     __slots__ = ("closings", "deadline", "retries", "strict")
@@ -37,7 +37,7 @@ class Limits:
         self.deadline: float | None = None
         self.strict = False
         self.retries: int | None = None
-        self.closings = 0
+        self.closings: int | None = None
 
 
 class Waiting(Protocol):
@@ -51,7 +51,7 @@ class Waiting(Protocol):
     deadline: float | None
     strict: bool
     retries: int | None
-    closings: int
+    closings: int | None
 
     def resume(self, value: Any, error: BaseException | None) -> None:
         """Go on with the value, or with what was raised; called once, on the loop."""

@@ -63,7 +63,7 @@ class Attempts:
         ways (Ways): where it can go.
         budget (Budget): the session's.
         retries (int): how often it may go out again.
-        closings (int): how often the session has been closed so far.
+        closings (int | None): as of `Limits`.
 
     Attributes:
         ways, closings: as above.
@@ -78,7 +78,7 @@ class Attempts:
     )  # fmt: skip
 
     def __init__(
-        self, request: Request, ways: Ways, budget: Budget, retries: int, closings: int
+        self, request: Request, ways: Ways, budget: Budget, retries: int, closings: int | None
     ) -> None:
         self.number = 1
         self.sent = True

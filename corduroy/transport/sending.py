@@ -48,10 +48,8 @@ class Sending:
         Raises:
             ValueError: the body's length is another; nothing beyond it is sent.
         """
-        if self._done:  # it has broken as it began
-            return
         self._owing = True
-        if go_ahead:
+        if go_ahead and not self._done:  # else it has broken as it began
             self._go_ahead = self.loop.create_future()
             await self._go_ahead
             self._go_ahead = None

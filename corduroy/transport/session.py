@@ -145,7 +145,8 @@ class Session(Exchanging):
         ways = self._ways
         way = ways.only or ways.living()
         clients = self._clients
-        waiting.closings = clients.closings
+        if waiting.closings is None:
+            waiting.closings = clients.closings
         if clients.generation != process.generation:
             clients.forget_inherited()
         client = clients.of.get(loop)
@@ -154,6 +155,7 @@ class Session(Exchanging):
         if (
             way is not None
             and request.at_hand
+            and waiting.closings == clients.closings
             and isinstance(client, KeepAliveHTTPClient)
             and (way.renewal is None or way.renewal.covers(request))
         ):
@@ -266,7 +268,8 @@ class Session(Exchanging):
             Exception: what the request's own producer raised.
         """
         limits = limits or Limits()
-        limits.closings = self._clients.closings
+        if limits.closings is None:
+            limits.closings = self._clients.closings
         due = self._due(asyncio.get_running_loop().time(), request, limits)
         if not (request.at_hand or limits.strict):
             due, limits.deadline = 0.0, None  # its pace is limited instead

@@ -259,6 +259,63 @@ thread.join()
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
+def test_a_child_that_leaves_a_feed_or_stream_by_exiting_leaves_it_to_its_parent(
+    run_script: Run,
+) -> None:
+    done = run_script("""
+import os, sys, threading, uuid
+from corduroy import Couch
+couch = Couch()
+db = couch.create(f"fork-{uuid.uuid4().hex}")
+db.save([{"_id": id} for id in "abc"])
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(0)  # which leaves the block that this is called in
+    print(os.waitpid(pid, 0)[1], flush=True)
+for doc in db.docs():
+    if doc["_id"] == "b":
+        fork()
+for change in db.changes(feed="continuous"):
+    if change.id == "c":
+        fork()
+        threading.Thread(target=db.save, args=({"_id": "late"},)).start()
+    if change.id == "late":
+        break
+print(doc["_id"], change.id)
+couch.delete(db.name)
+""")
+    assert (done.stdout, done.stderr) == ("0\n0\nc late\n", "")
+
+
+def test_a_child_that_leaves_a_writer_leaves_what_is_under_way_to_its_parent(
+    run_script: Run,
+) -> None:
+    done = run_script("""
+import os, sys, uuid
+from corduroy import Couch
+couch = Couch()
+db = couch.create(f"fork-{uuid.uuid4().hex}")
+with db.writer(count=10, in_flight=2) as writer:
+    for n in range(25):
+        writer.put({"n": n})
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(0)
+    print(os.waitpid(pid, 0)[1])
+    pid = os.fork()
+    if pid == 0:
+        try:
+            writer.close()
+        except RuntimeError as error:
+            os._exit("process" in str(error))
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(writer.written, len(db))
+couch.delete(db.name)
+""")
+    assert (done.stdout, done.stderr) == ("0\n1\n25 25\n", "")
+
+
 def test_a_loop_of_the_threads_own_is_not_touched(db: Database[Any]) -> None:
     mine = asyncio.new_event_loop()
     asyncio.set_event_loop(mine)

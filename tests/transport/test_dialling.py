@@ -161,6 +161,26 @@ async def test_a_name_without_an_address(runner, named):
         await Couch(named()).info()
 
 
+def test_it_does_so_in_a_task_that_was_told_to_end_before(full_house, runner):  # noqa: F811
+    async def read(db):
+        with contextlib.suppress(asyncio.CancelledError):  # and has gone on
+            await asyncio.Event().wait()
+        async for _ in db.docs():
+            pass
+
+    async def story():
+        couch = Couch(full_house)
+        task = asyncio.ensure_future(read(couch.database("db")))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        await couch.close()
+        with pytest.raises(ConnectionFailed, match="the client was closed"):
+            await task
+
+    runner.run(story())
+
+
 async def test_where_one_address_refuses_the_next_one_serves(serve, client, named):
     url = named(closed_port(), address(serve().url))
     assert (await client.fetch(url)).body == b"ok"

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import threading
 import weakref
 
@@ -367,6 +368,31 @@ def test_also_what_fails_afterwards(serve, runner, kind):
 
     runner.run(story())
     assert len(server.requests) == 1
+
+
+def test_also_a_call_of_many_requests_between_two_of_them(serve, runner):
+    running = {
+        "database": "_replicator", "doc_id": "x", "id": "x", "source": "a", "target": "b",
+        "state": "running", "info": {}, "error_count": 0,
+    }  # fmt: skip
+
+    def behave(peer):
+        while request := peer.request():
+            told = {"couchdb": "Welcome", "version": "3.5.0"} if request.target == "/" else running
+            peer.answer(json.dumps(told).encode())
+
+    server = serve(behave)
+
+    async def story():
+        couch = Couch(server.url)
+        call = couch.wait_for_replication("x", poll=0.05)
+        while len(server.requests) < 3:  # noqa: ASYNC110  (its thread tells nobody)
+            await asyncio.sleep(0.01)
+        await couch.close()
+        with pytest.raises(ConnectionFailed, match="closed"):
+            await asyncio.wait_for(call, 20)
+
+    runner.run(story())
 
 
 def test_a_loop_that_ends_in_a_pause_is_let_go_of(serve):

@@ -130,6 +130,17 @@ STORIES = {
             loop.close()
             gc.collect()
         """,
+    "a daemon thread that is amid a call": """
+        silent = socket.create_server(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        silent.detach()
+        asked = threading.Event()
+        def work():
+            threading.Timer(0.1, asked.set).start()
+            Couch(f"http://127.0.0.1:{port}", timeout=0).info()
+        threading.Thread(target=work, daemon=True).start()
+        asked.wait()
+        """,
     "a loop closed while another one runs": """
         other = asyncio.new_event_loop()
         other.run_until_complete(ask())
