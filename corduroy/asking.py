@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Container, Iterator, Mapping
-from typing import Any
+from collections.abc import Container, Iterator, Mapping, Sequence, Sized
+from typing import Any, TypeVar
 
 from . import shapes
-from .errors import BadRequest, NotFound
+from .errors import BadRequest, NotFound, ServerError
 from .transport.answer import Answer
 from .transport.encoding import check_header, encode_json, query_string, quote_segment
 from .transport.messages import Request
@@ -16,6 +16,8 @@ from .transport.messages import Request
 _revision = re.compile(r"[0-9]+-[0-9a-zA-Z]+").fullmatch
 
 _KEPT_OUT = (401, 403)
+
+T = TypeVar("T")
 
 JSON = {"Content-Type": "application/json"}
 
@@ -78,6 +80,22 @@ async def ask_json(
 ) -> Any:
     """Send a request and decode its answer; arguments as of `ask`, ``shape`` as of `Answer.json`."""
     return (await ask(method, path, query, accept=accept, **options)).json(shape)
+
+
+def one_for_each(found: Sequence[T], asked: Sized) -> Sequence[T]:
+    """Refuse an answer that has not one thing for each that was asked for.
+
+    Args:
+        found (list): the things.
+        asked: what was asked for.
+
+    Returns:
+        list: the things.
+    """
+    if len(found) != len(asked):
+        said = f"the answer is odd: {len(asked)} were asked for, and {len(found)} are told of"
+        raise ServerError(200, "odd_answer", said)
+    return found
 
 
 async def ask_head(path: str, accept: tuple[int, ...] = ()) -> Answer:

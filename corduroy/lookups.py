@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import defaults, shapes
-from .asking import ask, ask_json, doc_path
+from .asking import ask, ask_json, doc_path, one_for_each
 
 
 async def server_docs(path: str, ids: Iterable[str]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ async def rows_of(path: str, ids: Iterable[str]) -> dict[str, Any]:
             json={"keys": listed},
             safe=True,
         )
-        rows.update(zip(listed, found["rows"], strict=True))
+        rows.update(zip(listed, one_for_each(found["rows"], listed), strict=True))
     return rows
 
 

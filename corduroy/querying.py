@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from . import shapes
-from .asking import NOT_OFFERED, ask, ask_json, offering
+from .asking import NOT_OFFERED, ask, ask_json, offering, one_for_each
 from .documents import bind_docs
 from .errors import HTTPError, NotFound
 from .options import KEYS, VIEW, check_keys, encode_options
@@ -139,11 +139,10 @@ async def query_several(
         name="queries",
         safe=True,
     )
-    for answer in found["results"]:
+    results = one_for_each(found["results"], shared)
+    for answer in results:
         bind_docs(answer["rows"], keeper)
-    return [
-        ViewResult(name, answer, one) for answer, one in zip(found["results"], shared, strict=True)
-    ]
+    return [ViewResult(name, answer, one) for answer, one in zip(results, shared, strict=True)]
 
 
 def _exact(options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -154,14 +154,19 @@ OF_A_DATABASE: dict[str, Call] = {
 }
 
 
+def read_body(peer: End, head: bytes) -> None:
+    """Take the body of a request, if it has one."""
+    if b"content-length: " in head.lower():
+        peer.read(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+
+
 @pytest.fixture
 def odd(serve) -> Any:
     """``odd(body, version)``: a Couch whose server answers so to all but to the question who it is."""
 
     def script(peer: End) -> None:
         while head := peer.head():
-            if b"content-length: " in head.lower():
-                peer.read(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+            read_body(peer, head)
             target = head.split(b" ")[1]
             if target == b"/" and state["welcome"]:
                 peer.send(told(state["welcome"]))
@@ -216,6 +221,9 @@ SAYING: dict[str, tuple[Call, bytes, str]] = {
     "no revision": (
         lambda db: db.put_attachment(dict(DOC), b"x", "file"), b'{"ok":true}', "required field `rev`"
     ),
+    "a view that is left out": (
+        lambda db: db.view("d/v", queries=[{}, {}]), b'{"results":[{"rows":[]}]}', "2 were asked for"
+    ),
     "a document that is left out": (
         lambda db: db.save([{"_id": "a"}, {"_id": "b"}]), b'[{"id":"a","rev":"1-a"}]', "nothing of a"
     ),
@@ -228,6 +236,23 @@ def test_the_error_says_what_is_odd(odd, call, name):
     db = odd(body).database("db")
     with pytest.raises(ServerError, match=f"odd.*{said}|{said}"):
         ask(_Calling(db, call))
+
+
+@pytest.mark.parametrize("rows", [b"[]", b'[{"key":"a"},{"key":"b"}]'], ids=["fewer", "more"])
+def test_rows_that_are_not_those_asked_for(serve, call, rows):
+    conflict = b'[{"id":"a","error":"conflict","reason":"no"}]'
+    answers = {b"_bulk_docs": conflict, b"_all_docs": b'{"rows":%b}' % rows}
+
+    def script(peer: End) -> None:
+        while head := peer.head():
+            read_body(peer, head)
+            path = head.split(b" ")[1].partition(b"?")[0]
+            body = answers.get(path.rpartition(b"/")[2], WELCOME[3])
+            peer.send(told(body, "Content-Type: application/json"))
+
+    db = Couch(serve(script).url, retries=0).database("db")
+    with pytest.raises(ServerError, match="1 were asked for"):
+        call(db.save, [{"_id": "a"}])
 
 
 class _Calling:
