@@ -65,9 +65,11 @@ class Draft:
         self.body = named(self.body, id)
 
     def saved(self, rev: str | None) -> None:
-        """Let the caller's document know what became of it."""
+        """Let the caller's document know what became of it, unless it has become another meanwhile."""
         doc = self.doc
         if type(doc) is not dict and not isinstance(doc, MutableMapping):
+            return
+        if doc.get("_id", self.id) != self.id:
             return
         doc["_id"] = self.id
         if rev is not None:

@@ -67,10 +67,12 @@ class Account:
         """
         in_conflict = []
         written = 0
+        reused = _is_reused([draft.doc for draft in drafts])
         for draft, result in zip(drafts, results, strict=True):
             if "error" not in result:
                 written += 1
-                draft.saved(result.get("rev"))
+                if not reused or "_id" in draft.doc:
+                    draft.saved(result.get("rev"))
                 if type(draft.doc) is not dict:
                     bind(draft.doc, self._place)
                 if self._on_result is not None:
@@ -98,10 +100,12 @@ class Account:
             self.take(batch.drafts(), results)
             return
         docs = batch.docs
+        reused = _is_reused(docs)
         for doc, id, rev in zip(docs, batch.ids, revs, strict=True):
-            doc["_id"] = id
-            if rev is not None:
-                doc["_rev"] = rev
+            if doc.get("_id", None if reused else id) == id:
+                doc["_id"] = id
+                if rev is not None:
+                    doc["_rev"] = rev
         if set(map(type, docs)) != {dict}:
             for doc in docs:
                 bind(doc, self._place)
@@ -160,3 +164,8 @@ class Account:
         new, self._told = self.total - self._told, self.total
         if new and self._progress is not None:
             self._progress(new)
+
+
+def _is_reused(docs: list[Any]) -> bool:
+    """Whether one dict serves for all of them: it may be the next document by now."""
+    return len(docs) > 1 and docs[0] is docs[-1]

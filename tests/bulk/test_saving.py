@@ -81,6 +81,24 @@ def test_one_dict_for_all_documents_is_saved_as_it_was_each_time(call, db, other
     assert [doc.n for doc in other.docs()] == list(range(20))
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["with ids", "without"])
+def test_also_if_an_answer_comes_between_its_next_change_and_its_next_turn(
+    call, db, other, named, monkeypatch
+):
+    monkeypatch.setattr(defaults, "bulk_count", 7)
+
+    async def same_again():
+        doc = {}
+        for n in range(20):
+            doc.clear()
+            doc.update({"_id": f"{n:05}", "n": n} if named else {"n": n})
+            await asyncio.sleep(0.1 if n % 7 == 1 else 0)
+            yield doc
+
+    assert call(db.save, same_again()).saved == 20
+    assert sorted(doc.n for doc in other.docs()) == list(range(20))
+
+
 def test_what_json_cannot_say_is_named(call, db, other, source):
     for stray in (float("nan"), {1}, b"bytes"):
         docs = [*numbered(9), {"_id": "stray", "x": [1, stray]}]
