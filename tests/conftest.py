@@ -7,6 +7,7 @@ import contextlib
 import gc
 import inspect
 import signal
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -140,6 +141,17 @@ def proxy(couchdb_url: str) -> Iterator[FaultProxy]:
     """A proxy in front of the server of this run."""
     with FaultProxy(couchdb_url) as between:
         yield between
+
+
+@pytest.fixture
+def full_house() -> Iterator[str]:
+    """The address of a server that takes no connection: its backlog is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            guest = stack.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -32,11 +32,10 @@ class Dialling:
         loop: the loop.
     """
 
-    __slots__ = ("_gone", "_loop", "_under_way")
+    __slots__ = ("_loop", "_under_way")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._gone: Callable[[], BaseException] | None = None
         # What is being connected, and why `close` has called it off.
         self._under_way: dict[asyncio.Task[Connection], BaseException | None] = {}
 
@@ -56,8 +55,6 @@ class Dialling:
             DeadlineMissed: it took too long.
             BaseException: what `close` was told.
         """
-        if self._gone is not None:
-            raise self._gone()
         why: BaseException | None = None
         before = _cancellations()
         dialling = self._loop.create_task(_connected(self._loop, origin, make))
@@ -78,8 +75,7 @@ class Dialling:
             del dialling, why  # what is raised holds this frame
 
     def close(self, gone: Callable[[], BaseException]) -> None:
-        """Call off what is under way, and whatever comes, each by an error of its own."""
-        self._gone = gone
+        """Call off what is under way, each by an error of its own."""
         for dialling in self._under_way:
             self._under_way[dialling] = gone()
             dialling.cancel()

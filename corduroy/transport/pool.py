@@ -291,6 +291,8 @@ class Pool:
 
     async def connect(self, origin: Origin, connect_by: float) -> Connection:
         """Make a connection for whoever has a slot; arguments as of `Outgoing`."""
+        if self.gone:
+            raise self.gone()
         self._idle.make_room(self.slots.most - self.slots.taken)
         return await self._dial(origin, connect_by)
 

@@ -268,8 +268,6 @@ class Session(Exchanging):
             Exception: what the request's own producer raised.
         """
         limits = limits or Limits()
-        if limits.closings is None:
-            limits.closings = self._clients.closings
         due = self._due(asyncio.get_running_loop().time(), request, limits)
         if not (request.at_hand or limits.strict):
             due, limits.deadline = 0.0, None  # its pace is limited instead
@@ -294,9 +292,7 @@ class Session(Exchanging):
             HTTPError: as of `send`.
         """
         attempt = functools.partial(self._stream, within=within, apart=apart)
-        limits = Limits()
-        limits.closings = self._clients.closings
-        attempts = self._attempts(request, limits)
+        attempts = self._attempts(request, Limits())
         return await self._persist(attempt, request, attempts, 0.0, patience=within or math.inf)
 
     async def _persist(
@@ -385,6 +381,8 @@ class Session(Exchanging):
         retries = request.retries if limits.retries is None else limits.retries
         if retries is None:
             retries = defaults.retries if self._retries is None else self._retries
+        if limits.closings is None:
+            limits.closings = self._clients.closings
         return Attempts(request, self._ways, self._budget, retries, limits.closings)
 
 

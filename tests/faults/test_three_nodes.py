@@ -28,9 +28,8 @@ from tests.faults.scale import SCALE, seed
 from tests.faults.styles import Teller
 
 AT_ONCE = 50
-READING = (
-    6.0  # seconds for a read, a third of them for each node: machines stand still for a moment
-)
+# Seconds for a read, a third of them for each node: machines stand still for a moment.
+READING = 6.0
 CUTS = 5 * SCALE  # through which the readers read
 WRITES = 40 * SCALE  # operations of each who writes, too, at least
 FAST_CUTS = 12 * SCALE  # through which they write, at least

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import socket
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -97,17 +96,6 @@ def leaving_no_failure() -> Iterator[None]:
     assert found == []
 
 
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """The address of a server that takes no connection."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
-        for _ in range(4):
-            guest = stack.enter_context(socket.socket())
-            guest.setblocking(False)
-            guest.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}"
-
-
 @pytest.mark.usefixtures("without_collector")
 def test_nor_does_it_keep_a_connection_that_is_refused() -> None:
     async def story() -> None:
@@ -119,21 +107,21 @@ def test_nor_does_it_keep_a_connection_that_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_nor_one_that_nobody_takes(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_one_that_nobody_takes(full_house: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corduroy.defaults.connect_timeout", 0.1)
 
     async def story() -> None:
         with contextlib.suppress(RequestTimeout):
-            await Couch(silent, retries=0).info()
+            await Couch(full_house, retries=0).info()
 
     with leaving_no_failure():
         asyncio.run(story())
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_nor_one_that_is_closed_before_it_has_come_about(silent: str) -> None:
+def test_nor_one_that_is_closed_before_it_has_come_about(full_house: str) -> None:
     async def story() -> None:
-        couch = Couch(silent)
+        couch = Couch(full_house)
         call = couch.info()
         await asyncio.sleep(0.05)
         await couch.close()

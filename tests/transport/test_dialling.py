@@ -11,7 +11,6 @@ from tornado.httpclient import HTTPClientError
 from corduroy import ConnectionFailed, Couch, defaults
 from corduroy.transport import KeepAliveHTTPClient
 from tests.faults.leftovers import leaving_nothing
-from tests.transport.test_timeouts import full_house  # noqa: F401  (a fixture)
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_so_does_a_client_that_is_closed_meanwhile(serve, runner, named, turns):
     runner.run(leaving_nothing_of(story))
 
 
-def test_closing_ends_a_call_that_no_server_takes(full_house, runner, monkeypatch):  # noqa: F811
+def test_closing_ends_a_call_that_no_server_takes(full_house, runner, monkeypatch):
     monkeypatch.setattr(defaults, "connect_timeout", 0)
 
     async def story():
@@ -98,7 +97,7 @@ def test_closing_ends_a_call_that_no_server_takes(full_house, runner, monkeypatc
     runner.run(leaving_nothing_of(story))
 
 
-def test_given_up_when_an_address_has_just_won(serve, runner, named, full_house):  # noqa: F811
+def test_given_up_when_an_address_has_just_won(serve, runner, named, full_house):
     servers = [serve(lambda peer: peer.wait_for_end()) for _ in range(8)]
 
     async def story():
@@ -161,7 +160,7 @@ async def test_a_name_without_an_address(runner, named):
         await Couch(named()).info()
 
 
-def test_it_does_so_in_a_task_that_was_told_to_end_before(full_house, runner):  # noqa: F811
+def test_it_does_so_in_a_task_that_was_told_to_end_before(full_house, runner):
     async def read(db):
         with contextlib.suppress(asyncio.CancelledError):  # and has gone on
             await asyncio.Event().wait()
@@ -187,7 +186,7 @@ async def test_where_one_address_refuses_the_next_one_serves(serve, client, name
 
 
 async def test_where_one_is_silent_the_next_one_is_tried_beside_it(
-    serve, client, named, full_house  # noqa: F811
+    serve, client, named, full_house
 ):  # fmt: skip
     url = named(address(full_house), address(serve().url))
     assert (await client.fetch(url)).body == b"ok"

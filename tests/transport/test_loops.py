@@ -27,6 +27,19 @@ async def ask():
 
 async def fetch():
     assert (await KeepAliveHTTPClient().fetch(url)).code == 200
+
+async def begin(couch, turns):
+    couch.info()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+def close_amid_calls(couch, resolve=None):
+    for turns in range(16):
+        loop = asyncio.new_event_loop()
+        loop.getaddrinfo = resolve or loop.getaddrinfo
+        loop.run_until_complete(begin(couch, turns))
+        loop.close()
+        gc.collect()
 """
 
 STORIES = {
@@ -103,32 +116,13 @@ STORIES = {
         threading.Thread(target=work, daemon=True).start()
         done.wait()
         """,
-    "a loop closed at any moment of a call": """
-        async def begin(turns):
-            couch.info()
-            for _ in range(turns):
-                await asyncio.sleep(0)
-        for turns in range(16):
-            loop = asyncio.new_event_loop()
-            loop.run_until_complete(begin(turns))
-            loop.close()
-            gc.collect()
-        """,
+    "a loop closed at any moment of a call": "close_amid_calls(couch)",
     "a loop closed at any moment of a call by name": """
         port = int(url.rpartition(":")[2])
         named = Couch(f"http://couch.example:{port}")
         async def resolve(*args, **options):
             return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))] * 2
-        async def begin(turns):
-            named.info()
-            for _ in range(turns):
-                await asyncio.sleep(0)
-        for turns in range(16):
-            loop = asyncio.new_event_loop()
-            loop.getaddrinfo = resolve
-            loop.run_until_complete(begin(turns))
-            loop.close()
-            gc.collect()
+        close_amid_calls(named, resolve)
         """,
     "a daemon thread that is amid a call": """
         silent = socket.create_server(("127.0.0.1", 0))

@@ -1,7 +1,6 @@
 """Every limit of time is kept, wherever the time goes, and a limit of 0 is none."""
 
 import asyncio
-import socket
 import threading
 import time
 
@@ -37,23 +36,6 @@ def answer_json(peer):
     while True:
         peer.request()
         peer.answer(b'{"ok":  true}')
-
-
-@pytest.fixture
-def full_house():
-    """A port that takes no connection: its backlog is full."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        guests = []
-        for _ in range(4):
-            guest = socket.socket()
-            guest.setblocking(False)
-            guest.connect_ex(listener.getsockname())
-            guests.append(guest)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        for guest in guests:
-            guest.close()
 
 
 @pytest.mark.parametrize("raw", STALLS.values(), ids=STALLS)
